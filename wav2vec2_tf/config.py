@@ -1,0 +1,206 @@
+"""The architecture as data: `Wav2Vec2Config`, its presets, and its file.
+
+Field names, defaults and meanings are those of the Hugging Face `config.json`, so that a file written there is read
+here and the other way round. Training choices (rates, batch sizes) belong to `train.config`.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wav2vec2_tf.lengths import Conv
+
+# key in older files         -> field (None: understood and without effect here)
+LEGACY_KEYS = {
+    "hidden_dropout_prob":       "hidden_dropout",
+    "feat_extract_dropout":      None,
+    "gradient_checkpointing":    None,
+    "freeze_feat_extract_train": None,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wav2Vec2Config:
+    """Describes one wav2vec 2.0 architecture.
+
+    >>> Wav2Vec2Config.base().hidden_size, Wav2Vec2Config.large_lv60(vocab_size=40).feat_extract_norm
+    (768, 'layer')
+
+    Args:
+        The fields of `config.json`; sizes in units, probabilities in [0, 1], kernels and strides in steps of the
+        layer's input. `extra` keeps unknown keys, which are written back unchanged.
+    Raises:
+        ValueError: A value breaks a rule; the message names field, value and rule.
+    Source: wav2vec 2.0 (arXiv:2006.11477); defaults as in transformers' `Wav2Vec2Config`.
+    """
+
+    vocab_size: int = 32
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout: float = 0.1
+    activation_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    feat_proj_dropout: float = 0.0
+    feat_quantizer_dropout: float = 0.0
+    final_dropout: float = 0.1
+    layerdrop: float = 0.1
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-5
+    feat_extract_norm: str = "group"
+    feat_extract_activation: str = "gelu"
+    conv_dim: tuple[int, ...] = (512,) * 7
+    conv_stride: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
+    conv_kernel: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
+    conv_bias: bool = False
+    num_conv_pos_embeddings: int = 128
+    num_conv_pos_embedding_groups: int = 16
+    do_stable_layer_norm: bool = False
+    apply_spec_augment: bool = True
+    mask_time_prob: float = 0.05
+    mask_time_length: int = 10
+    mask_time_min_masks: int = 2
+    mask_feature_prob: float = 0.0
+    mask_feature_length: int = 10
+    mask_feature_min_masks: int = 0
+    num_codevectors_per_group: int = 320
+    num_codevector_groups: int = 2
+    contrastive_logits_temperature: float = 0.1
+    num_negatives: int = 100
+    codevector_dim: int = 256
+    proj_codevector_dim: int = 256
+    diversity_loss_weight: float = 0.1
+    ctc_loss_reduction: str = "sum"
+    ctc_zero_infinity: bool = False
+    use_weighted_layer_sum: bool = False
+    classifier_proj_size: int = 256
+    pad_token_id: int = 0
+    bos_token_id: int = 1
+    eos_token_id: int = 2
+    add_adapter: bool = False
+    adapter_kernel_size: int = 3
+    adapter_stride: int = 2
+    num_adapter_layers: int = 3
+    output_hidden_size: int | None = None
+    adapter_attn_dim: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name in ("conv_dim", "conv_stride", "conv_kernel"):  # JSON gives lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for holds, message in self._rules():
+            if not holds:
+                raise ValueError(f"Wav2Vec2Config: {message}. Correct the value in config.json or in the call.")
+
+    def _rules(self):
+        convs = len(self.conv_dim), len(self.conv_kernel), len(self.conv_stride)
+        heads, groups = self.num_attention_heads, self.num_conv_pos_embedding_groups
+        yield len(set(convs)) == 1, f"conv_dim, conv_kernel and conv_stride need one length; they have {convs}"
+        yield convs[0] > 0, "conv_dim is empty; the feature encoder needs a convolution"
+        yield self.hidden_size % heads == 0, f"hidden_size {self.hidden_size} is no multiple of {heads} attention heads"
+        yield (
+            self.hidden_size % groups == 0,
+            f"hidden_size {self.hidden_size} is no multiple of num_conv_pos_embedding_groups {groups}",
+        )
+        yield (
+            self.feat_extract_norm in ("group", "layer"),
+            f"feat_extract_norm is 'group' or 'layer', not {self.feat_extract_norm!r}",
+        )
+        for name in ("hidden_act", "feat_extract_activation"):
+            value = getattr(self, name)
+            yield value in ("gelu", "gelu_new", "relu"), f"{name} is 'gelu', 'gelu_new' or 'relu', not {value!r}"
+        yield (
+            0 <= self.pad_token_id < self.vocab_size,
+            f"pad_token_id {self.pad_token_id} (the CTC blank) lies outside the vocabulary of {self.vocab_size}",
+        )
+        for item in dataclasses.fields(self):
+            if item.name.endswith(("_prob", "dropout", "layerdrop")):
+                value = getattr(self, item.name)
+                yield 0 <= value <= 1, f"{item.name} is a probability, not {value}"
+        yield not self.add_adapter, "add_adapter=True (stacked stride-2 convolutions) is not supported"
+
+    @property
+    def convs(self) -> tuple[Conv, ...]:
+        """Kernels and strides of the feature encoder, for `wav2vec2_tf.lengths`."""
+        return tuple(Conv(k, s) for k, s in zip(self.conv_kernel, self.conv_stride))
+
+    @classmethod
+    def base(cls, **changes) -> "Wav2Vec2Config":
+        """Base: 95 M parameters, group norm, post-LN (base, base-100h, base-960h)."""
+        return cls(**changes)
+
+    @classmethod
+    def large(cls, **changes) -> "Wav2Vec2Config":
+        """Large on LibriSpeech: 24 layers, group norm, post-LN (large, large-960h)."""
+        sizes = dict(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096)
+        return cls(**sizes | dict(codevector_dim=768, proj_codevector_dim=768) | changes)
+
+    @classmethod
+    def large_lv60(cls, **changes) -> "Wav2Vec2Config":
+        """Large on Libri-Light: layer norm, conv bias, pre-LN (large-lv60, -robust, -xlsr-53)."""
+        return cls.large(**dict(feat_extract_norm="layer", conv_bias=True, do_stable_layer_norm=True) | changes)
+
+    @classmethod
+    def xls_r_300m(cls, **changes) -> "Wav2Vec2Config":
+        """XLS-R 300M: the architecture of large_lv60 (also mms-300m, without dropout)."""
+        return cls.large_lv60(**changes)
+
+    @classmethod
+    def xls_r_1b(cls, **changes) -> "Wav2Vec2Config":
+        """XLS-R 1B: 48 layers of 1280; with `adapter_attn_dim=16` the body of mms-1b-all."""
+        sizes = dict(hidden_size=1280, num_hidden_layers=48, intermediate_size=5120)
+        return cls.large_lv60(**sizes | dict(codevector_dim=1024, proj_codevector_dim=1024) | changes)
+
+    @classmethod
+    def xls_r_2b(cls, **changes) -> "Wav2Vec2Config":
+        """XLS-R 2B: 48 layers of 1920."""
+        sizes = dict(hidden_size=1920, num_hidden_layers=48, intermediate_size=7680)
+        return cls.large_lv60(**sizes | dict(codevector_dim=1024, proj_codevector_dim=1024) | changes)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Wav2Vec2Config":
+        """Builds a config from the content of a `config.json`; unknown keys are kept in `extra`.
+
+        >>> config = Wav2Vec2Config.from_dict({"hidden_dropout_prob": 0.0, "architectures": ["Wav2Vec2ForCTC"]})
+        >>> config.hidden_dropout, config.to_dict()["architectures"]
+        (0.0, ['Wav2Vec2ForCTC'])
+        """
+        known = {item.name for item in dataclasses.fields(cls)} - {"extra"}
+        fields = {key: value for key, value in values.items() if key in known}
+        extra = {key: value for key, value in values.items() if key not in known}
+        for key, name in LEGACY_KEYS.items():
+            if key in extra and name and name not in fields:
+                fields[name] = extra[key]
+        return cls(**fields, extra=extra)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives the content of `config.json`: every field, and the unknown keys it was read with."""
+        fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "extra"}
+        lists = {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+        return {"model_type": "wav2vec2", "architectures": ["Wav2Vec2ForCTC"]} | dict(self.extra) | lists
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> "Wav2Vec2Config":
+        """Reads a `config.json`.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is not JSON, or a value breaks a rule, or it describes another kind of model.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path} is not valid JSON ({error}). Fetch or write the file again.") from error
+        kind = values.get("model_type", "wav2vec2")
+        if kind != "wav2vec2":
+            raise ValueError(f"{path} describes a {kind!r} model; this package reads model_type 'wav2vec2'.")
+        return cls.from_dict(values)
+
+    def to_json(self) -> str:
+        """Gives the text of `config.json`: sorted keys, two spaces, the form Hugging Face writes."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
