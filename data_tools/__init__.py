@@ -1,0 +1,1 @@
+"""From corpora to shards to batches."""
