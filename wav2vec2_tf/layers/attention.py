@@ -1,0 +1,53 @@
+"""Multi-head self-attention over the real frames."""
+
+import keras
+import tensorflow as tf
+
+from wav2vec2_tf.layers.chance import dropout
+
+MASKED = -1e9  # finite: a row without any real frame gets a mean, not a NaN
+
+
+def attention_bias(frames, size):
+    """Gives what is added to the scores so that padding draws no attention.
+
+    Args:
+        frames: [B] int32 real frames.
+        size: T, padded frames.
+    Returns:
+        [B, 1, 1, T] float32: 0 on real frames, a large negative number on padding.
+    """
+    return (1.0 - tf.sequence_mask(frames, size, dtype=tf.float32))[:, None, None] * MASKED
+
+
+class Attention(keras.layers.Layer):
+    """Scaled dot-product attention of every frame to all real frames: [B, T, C] -> [B, T, C].
+
+    The softmax is taken in float32 under every precision.
+    """
+
+    def __init__(self, config, **kwargs):
+        super().__init__(**kwargs)
+        self.heads, self.width, self.rate = config.num_attention_heads, config.hidden_size, config.attention_dropout
+        normal = keras.initializers.RandomNormal(stddev=config.initializer_range)
+        names = ("q_proj", "k_proj", "v_proj", "out_proj")
+        dense = [keras.layers.Dense(self.width, kernel_initializer=normal.clone(), name=name) for name in names]
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = dense
+
+    def build(self, _):
+        """Builds the four projections."""
+        for layer in (self.q_proj, self.k_proj, self.v_proj, self.out_proj):
+            layer.build((None, None, self.width))
+
+    def _split(self, x):
+        x = tf.reshape(x, [tf.shape(x)[0], -1, self.heads, self.width // self.heads])
+        return tf.transpose(x, [0, 2, 1, 3])  # [B, T, C] -> [B, heads, T, C / heads]
+
+    def call(self, x, bias, seed=None):
+        """Args: x [B, T, C]; bias [B, 1, 1, T] float32; seed int32 [2] or None. Returns: [B, T, C]."""
+        query = self._split(self.q_proj(x) * (self.width // self.heads) ** -0.5)
+        scores = tf.matmul(query, self._split(self.k_proj(x)), transpose_b=True)  # [B, heads, T, T]
+        shares = tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32) + bias), x.dtype)
+        mixed = tf.matmul(dropout(shares, self.rate, seed), self._split(self.v_proj(x)))
+        mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), tf.shape(x))  # back to [B, T, C]
+        return self.out_proj(mixed)
