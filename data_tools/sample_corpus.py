@@ -1,9 +1,9 @@
 """The corpus in the box: a few hundred short spoken commands that `make demo` learns from.
 
 Run `python -m data_tools.sample_corpus --out DIR` to make it anew; the result is committed as `data_tools/sample`. The
-speech comes from the formant synthesizer espeak-ng, in many of its voices. A voice is one timbre ("variant"); those of the
-test split are never heard in training, in no accent. What was said and how is drawn from a seed by `plan_clips`, so the
-manifest is the same everywhere; the samples are too, as long as the espeak-ng version (1.51 here) is.
+speech comes from the formant synthesizer espeak-ng, in many of its voices. A voice is one timbre ("variant"); those of
+the dev and test splits are never heard in training, in no accent. What was said and how is drawn from a seed by
+`plan_clips`, so the manifest is the same everywhere; the samples are too, with the same espeak-ng (here 1.51).
 
 Left to others: reading manifests (`manifest`), turning recordings into shards (`make_tfrecords`).
 """
@@ -48,6 +48,7 @@ VARIANTS = {
     # Chosen as far from the voices above as intelligible ones get: near twins of each other stay on one side.
     "test": "Andy Michael belinda david f3 m4 sandro travis".split(),
 }
+DEV_VARIANTS = ("Annie", "boris")  # drawn with the training voices, then set aside to choose the best checkpoint by
 SPEEDS_WPM = (115, 165)
 PITCHES = (35, 65)
 WORD_GAPS = (0, 3)  # in steps of 10 ms
@@ -62,7 +63,7 @@ class Clip:
         transcript: Words in capitals, one blank between them.
         accent: espeak-ng voice, such as `en-gb-scotland`.
         variant: espeak-ng voice variant, such as `m3`.
-        split: `train` or `test`.
+        split: `train`, `dev` or `test`.
         speed_wpm: Words per minute.
         pitch: espeak-ng's scale from 0 to 99.
         word_gap: Pause between words, in steps of 10 ms.
@@ -91,7 +92,8 @@ def plan_clips(split: str, num_clips: int, seed: int) -> list[Clip]:
     True
 
     Args:
-        split: `train` or `test`; the two share words and accents, but no variant.
+        split: `train` (the clips of `DEV_VARIANTS` among them become the dev split) or `test`; all share words and
+            accents, but no variant.
         num_clips: Utterances; the variants of the split take turns.
         seed: Same seed, same plan.
     Returns:
@@ -105,6 +107,7 @@ def plan_clips(split: str, num_clips: int, seed: int) -> list[Clip]:
 def _plan_clip(split: str, number: int, rng: np.random.Generator, words: Iterator[str]) -> Clip:
     variant = VARIANTS[split][number % len(VARIANTS[split])]
     num_words = rng.choice(list(WORDS_PER_CLIP), p=list(WORDS_PER_CLIP.values()))
+    split = "dev" if variant in DEV_VARIANTS else split
     return Clip(
         path=f"{split}/{number:04d}-{variant}.ogg",
         transcript=" ".join(next(words) for _ in range(num_words)),
@@ -143,12 +146,16 @@ def speak(clip: Clip) -> np.ndarray:
 
 def _espeak(*arguments: str) -> None:
     if not shutil.which("espeak-ng"):
-        raise RuntimeError("The sample corpus is spoken by espeak-ng, which is not on the PATH. Install it "
-                           "(Debian: apt-get install espeak-ng), or use the committed corpus in data_tools/sample.")  # fmt: skip
+        raise RuntimeError(
+            "The sample corpus is spoken by espeak-ng, which is not on the PATH. Install it "
+            "(Debian: apt-get install espeak-ng), or use the committed corpus in data_tools/sample."
+        )
     done = subprocess.run(["espeak-ng", *arguments], capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
-        raise RuntimeError(f"espeak-ng {' '.join(arguments)} failed with status {done.returncode}: "
-                           f"{done.stderr.strip()}. The plan was made for espeak-ng 1.51; is yours older?")  # fmt: skip
+        raise RuntimeError(
+            f"espeak-ng {' '.join(arguments)} failed with status {done.returncode}: {done.stderr.strip()}. "
+            "The plan was made for espeak-ng 1.51; is yours older?"
+        )
 
 
 def _trim(samples: np.ndarray) -> np.ndarray:
@@ -166,7 +173,7 @@ def make_sample_corpus(out: Path, train_clips: int = 900, test_clips: int = 96, 
 
     Args:
         out: Folder to make; `manifest.tsv` is written last.
-        train_clips: Utterances of the training voices.
+        train_clips: Utterances of the training and dev voices.
         test_clips: Utterances of the held-out voices.
         seed: Same seed, same corpus.
     Returns:
