@@ -5,7 +5,6 @@ removes the blanks before repeats are merged, so that "L <pad> L" loses a letter
 Building a vocabulary is left to `vocabulary`, the choice of ids out of logits to `wav2vec2_tf.decoding`.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from itertools import groupby
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from wav2vec2_tf.json_files import read_json, write_json
 
 #: The vocabulary of the published English checkpoints.
 STANDARD_TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")
@@ -77,6 +78,16 @@ class Wav2Vec2CTCTokenizer:
     def standard(cls) -> "Wav2Vec2CTCTokenizer":
         """The 32 tokens of the published English checkpoints."""
         return cls({token: index for index, token in enumerate(STANDARD_TOKENS)})
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> "Wav2Vec2CTCTokenizer":
+        """Reads a vocab.json on its own, with the usual special tokens.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is not JSON, or the vocabulary breaks a rule.
+        """
+        return cls(_read_vocab(Path(path)))
 
     def __len__(self) -> int:
         """Counts the tokens, which is the `vocab_size` a model needs."""
@@ -150,7 +161,7 @@ class Wav2Vec2CTCTokenizer:
             )
         return [self.vocab.get(token, self.unk_token_id) for token in tokens]
 
-    def decode(self, ids: Iterable[int], group_tokens: bool = True, skip_special_tokens: bool = True) -> str:
+    def decode(self, ids: Iterable[int], *, group_tokens: bool = True, skip_special_tokens: bool = True) -> str:
         """Turns ids, one per frame or one per label, into text.
 
         Args:
@@ -182,14 +193,11 @@ class Wav2Vec2CTCTokenizer:
             ValueError: A file is not JSON, or the vocabulary breaks a rule.
         """
         folder = Path(folder)
-        if not (folder / "vocab.json").is_file():
-            raise FileNotFoundError(f"{folder} has no vocab.json. Give the folder that holds the tokenizer's files.")
-        vocab = _read_json(folder / "vocab.json")
-        _check_vocab(vocab, folder / "vocab.json")
-        config = _read_json(folder / "tokenizer_config.json")
-        config |= _read_json(folder / "special_tokens_map.json")
+        vocab = _read_vocab(folder / "vocab.json")
+        config = read_json(folder / "tokenizer_config.json")
+        config |= read_json(folder / "special_tokens_map.json")
         added = {item["content"]: int(index) for index, item in config.get("added_tokens_decoder", {}).items()}
-        added |= _read_json(folder / "added_tokens.json")
+        added |= read_json(folder / "added_tokens.json")
         settings = {key: _content(config[key]) for key in _SETTINGS if key in config}
         extra = {key: value for key, value in config.items() if key not in _SETTINGS + ("added_tokens_decoder",)}
         tokenizer = cls(vocab | added, **settings, extra=extra)
@@ -203,13 +211,21 @@ class Wav2Vec2CTCTokenizer:
         pairs = list(self.vocab.items())
         specials = {role: getattr(self, role) for role in _TOKEN_ROLES[:4] if getattr(self, role) is not None}
         settings = {key: getattr(self, key) for key in _SETTINGS}
-        _write_json(folder / "vocab.json", dict(pairs[: self._num_given]))
+        write_json(folder / "vocab.json", dict(pairs[: self._num_given]))
         if pairs[self._num_given :]:
-            _write_json(folder / "added_tokens.json", dict(pairs[self._num_given :]))
-        _write_json(folder / "special_tokens_map.json", specials)
-        _write_json(
+            write_json(folder / "added_tokens.json", dict(pairs[self._num_given :]))
+        write_json(folder / "special_tokens_map.json", specials)
+        write_json(
             folder / "tokenizer_config.json", {"tokenizer_class": "Wav2Vec2CTCTokenizer"} | self.extra | settings
         )
+
+
+def _read_vocab(path: Path) -> dict[str, int]:
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}. Give the folder that holds the tokenizer's files.")
+    vocab = read_json(path)
+    _check_vocab(vocab, path)
+    return vocab
 
 
 def _check_vocab(vocab: Mapping[str, int], place: str | Path = "vocab") -> None:
@@ -232,16 +248,3 @@ def _check_vocab(vocab: Mapping[str, int], place: str | Path = "vocab") -> None:
 
 def _content(value: Any) -> Any:
     return value["content"] if isinstance(value, Mapping) else value  # "<pad>" or {"content": "<pad>", ...}
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}). Fetch or write the file again.") from error
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""From logits to labels: `greedy` takes the best label of every frame."""

@@ -1,0 +1,158 @@
+"""`Wav2Vec2Processor`: samples to model input, text to labels, model output to text, and the files that say how.
+
+Reading audio files is left to `audio`, the choice of labels to `decoding`. The earlier TF port's two modes,
+`is_tokenizer=False` and `is_tokenizer=True`, work as they did.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wav2vec2_tf.decoding.greedy import best_ids
+from wav2vec2_tf.features import FeatureSettings, SpeechBatch, checked_samples
+from wav2vec2_tf.json_files import read_json, write_json
+from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
+
+
+class Wav2Vec2Processor:
+    """Prepares audio and text for a model and reads its output.
+
+    >>> processor = Wav2Vec2Processor()
+    >>> values = processor(np.sin(np.arange(16_000) / 20), sampling_rate=16_000)
+    >>> values.shape, values.dtype.name, bool(abs(values.std() - 1) < 1e-4)
+    ((16000,), 'float32', True)
+    >>> Wav2Vec2Processor(is_tokenizer=True)("Hello")
+    [11, 5, 15, 15, 8]
+
+    Args:
+        is_tokenizer: The earlier port's mode: True makes `processor(text)` encode, False makes `processor(speech)`
+            normalise, None decides by the type of the argument.
+        do_normalize, vocab_path: As in the earlier port; short for `feature=` and `tokenizer=`.
+        tokenizer: Text side; by default the 32 tokens of the published English checkpoints.
+        feature: Audio side; by default 16 kHz, normalised.
+    """
+
+    def __init__(
+        self,
+        is_tokenizer: bool | None = None,
+        do_normalize: bool = True,
+        vocab_path: str | Path | None = None,
+        *,
+        tokenizer: Wav2Vec2CTCTokenizer | None = None,
+        feature: FeatureSettings | None = None,
+    ):
+        self.is_tokenizer = is_tokenizer
+        self.feature = feature or FeatureSettings(do_normalize=do_normalize)
+        if tokenizer is None and vocab_path is not None:
+            tokenizer = Wav2Vec2CTCTokenizer.from_file(vocab_path)
+        self.tokenizer = tokenizer or Wav2Vec2CTCTokenizer.standard()
+
+    def __call__(self, value, sampling_rate: int | None = None):
+        """Normalises speech, or encodes text.
+
+        Args:
+            value: Samples [S], or [B, S] where all rows are real to the end (`pad` takes lists of other lengths):
+                float in [-1, 1] or int16; array, list or eager tensor. Or a string.
+            sampling_rate: Hertz of the samples, checked where given.
+        Returns:
+            float32 samples of the same shape; for a string, its label ids.
+        Raises:
+            TypeError: Text in audio mode, or audio in text mode.
+            ValueError: Another sampling rate, an empty, non-finite or multi-channel signal.
+        """
+        if isinstance(value, str) != self.is_tokenizer and self.is_tokenizer is not None:
+            wants, call = ("text", "False)(speech)") if self.is_tokenizer else ("audio samples", "True)(text)")
+            raise TypeError(
+                f"This processor has is_tokenizer={self.is_tokenizer} and takes {wants}, not {type(value).__name__}. "
+                f"Use Wav2Vec2Processor(is_tokenizer={call}."
+            )
+        if isinstance(value, str):
+            return self.tokenizer.encode(self._as_port(value) if self.is_tokenizer else value)
+        self._check_rate(sampling_rate)
+        return self.feature.normalize(checked_samples(value))
+
+    def pad(self, speech: Sequence, sampling_rate: int | None = None) -> SpeechBatch:
+        """Normalises each utterance over its own samples and pads them to the longest.
+
+        Args:
+            speech: One array of samples [S] per utterance.
+            sampling_rate: Hertz of the samples, checked where given.
+        Raises:
+            ValueError: No utterance, or one that `__call__` refuses; the message gives its position.
+        """
+        self._check_rate(sampling_rate)
+        if not len(speech):
+            raise ValueError("pad() needs at least one utterance; the list is empty.")
+        rows = [
+            self.feature.normalize(checked_samples(row, f"utterance {i}", axes=(1,))) for i, row in enumerate(speech)
+        ]
+        lengths = np.array([len(row) for row in rows], np.int32)
+        values = np.full((len(rows), lengths.max()), self.feature.padding_value, np.float32)
+        for i, row in enumerate(rows):
+            values[i, : len(row)] = row
+        return SpeechBatch(values, lengths)
+
+    def decode(self, ids, *, skip_special_tokens: bool = True, group_tokens: bool = True) -> str:
+        """Turns the ids of one utterance into text; `group_tokens=False` for ids that are labels already.
+
+        Raises:
+            ValueError: `ids` holds several utterances.
+        """
+        ids = np.asarray(ids)
+        if ids.ndim > 1 and ids.shape[0] > 1:
+            raise ValueError(f"decode() takes the ids of one utterance; got shape {ids.shape}. Use batch_decode().")
+        return self.tokenizer.decode(ids.ravel(), group_tokens=group_tokens, skip_special_tokens=skip_special_tokens)
+
+    def batch_decode(self, output, num_frames: Sequence[int] | None = None, **settings) -> list[str]:
+        """Turns the output of a model into one text per utterance.
+
+        >>> Wav2Vec2Processor().batch_decode(np.array([[11, 11, 10, 0], [7, 0, 7, 5]]), num_frames=[4, 3])
+        ['HI', 'AA']
+
+        Args:
+            output: [B, T, V] logits, or [B, T] frame ids.
+            num_frames: [B] real frames of each row; None where all are real.
+            settings: `skip_special_tokens`, `group_tokens`, as for `decode`.
+        """
+        return [self.decode(ids, **settings) for ids in best_ids(output, num_frames)]
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> "Wav2Vec2Processor":
+        """Reads a folder written by `save_pretrained` or by Hugging Face.
+
+        Args:
+            folder: Holds preprocessor_config.json (or the newer processor_config.json) and the tokenizer's files.
+        Raises:
+            FileNotFoundError: A file is missing: without it the right normalisation is anybody's guess.
+            ValueError: A file is not JSON or describes something else.
+        """
+        folder = Path(folder)
+        for name in ("preprocessor_config.json", "processor_config.json"):
+            values = read_json(folder / name)
+            values = values.get("feature_extractor", values) if values else None
+            if values and "sampling_rate" in values:
+                feature = FeatureSettings.from_dict(values, folder / name)
+                return cls(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(folder), feature=feature)
+        raise FileNotFoundError(
+            f"{folder} has no preprocessor_config.json with a sampling_rate, so how to normalise audio is unknown. "
+            "Copy it from the checkpoint, or write it with Wav2Vec2Processor(...).save_pretrained(folder)."
+        )
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes preprocessor_config.json and the tokenizer's files, which transformers reads too."""
+        folder = Path(folder)
+        self.tokenizer.save_pretrained(folder)
+        write_json(folder / "preprocessor_config.json", self.feature.to_dict())
+
+    def _as_port(self, text: str) -> str:
+        """The earlier port's rule for text: capitals, hyphens as spaces, nothing outside the vocabulary."""
+        known = self.tokenizer.characters
+        return "".join(char for char in text.upper().replace("-", " ") if char in known)
+
+    def _check_rate(self, sampling_rate: int | None) -> None:
+        if sampling_rate is not None and sampling_rate != self.feature.sampling_rate:
+            raise ValueError(
+                f"The model takes audio at {self.feature.sampling_rate} Hz, this is at {sampling_rate} Hz. "
+                f"Resample it: wav2vec2_tf.audio.load(path, sample_rate_hz={self.feature.sampling_rate})."
+            )
