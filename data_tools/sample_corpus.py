@@ -22,12 +22,13 @@ from pathlib import Path
 import jsonargparse
 import numpy as np
 import soundfile
-import soxr
+
+from wav2vec2_tf import audio
+from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 
 SAMPLE_DIR = Path(__file__).with_name("sample")
 """Where the committed corpus lies: `manifest.tsv` and one folder per split."""
 
-SAMPLE_RATE_HZ = 16_000
 OPUS_COMPRESSION = 0.96  # libsndfile's scale from 0 to 1: about 16 kbit/s here, which keeps the whole under 3 MB
 COLUMNS = ("path", "transcript", "speaker", "split")
 
@@ -140,8 +141,7 @@ def speak(clip: Clip) -> np.ndarray:
         wav = Path(folder, "clip.wav")
         _espeak("-v", clip.speaker, "-s", str(clip.speed_wpm), "-p", str(clip.pitch), "-g", str(clip.word_gap),
                 "-w", str(wav), clip.transcript.lower())  # fmt: skip
-        samples, rate_hz = soundfile.read(wav, dtype="float32")
-    return _level(_trim(soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ)))
+        return _level(_trim(audio.load(wav)))
 
 
 def _espeak(*arguments: str) -> None:

@@ -1,0 +1,49 @@
+"""The four packages as one distribution, with the range of every dependency that is tested here."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "wav2vec2_tf" / "__init__.py").read_text("utf-8"), re.MULTILINE)
+PACKAGES = ("wav2vec2_tf", "data_tools", "train", "convert")
+
+REQUIRES = [
+    "tensorflow       >= 2.18,  < 2.22",
+    "keras            >= 3.12,  < 4",
+    "tensorboard      >= 2.18,  < 2.22",  # TensorFlow 2.21 no longer brings it, and tf.summary needs it
+    "numpy            >= 1.26,  < 3",
+    "soundfile        >= 0.13,  < 0.15",  # its wheels carry a libsndfile with MP3 and Opus; 0.13 sets the bit rate
+    "soxr             >= 0.5,   < 2",
+    "jiwer            >= 4.0,   < 5",
+    "safetensors      >= 0.5,   < 0.9",
+    "huggingface_hub  >= 0.30,  < 3",
+    "jsonargparse[signatures] >= 4.40, < 5",
+    "pyyaml           >= 6.0,   < 7",
+    "tqdm             >= 4.66,  < 5",
+    "matplotlib       >= 3.8,   < 4",
+]
+EXTRAS = {
+    "gcs": ["gcsfs >= 2024.6, < 2027"],
+    "test": [
+        "pytest         >= 8,   < 10",
+        "pytest-timeout >= 2.3, < 3",
+        "ruff           == 0.17.*",  # a linter's rules move with its version
+    ],
+    "tfio": ["tensorflow-io >= 0.37, < 0.38"],  # s3:// and az:// only; its native code wants TensorFlow 2.16
+}
+
+setup(
+    name="wav2vec2-tf",
+    version=VERSION.group(1),
+    description="wav2vec 2.0 speech recognition, native to TensorFlow and Keras 3: data, training, evaluation, use",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
+    package_data={"data_tools": ["sample/manifest.tsv", "sample/*/*.ogg"], "train": ["configs/*.yaml"]},
+    install_requires=REQUIRES,
+    extras_require=EXTRAS,
+)
