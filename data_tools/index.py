@@ -1,0 +1,159 @@
+"""index.json: what a folder of shards holds, and the sign that all of it was written.
+
+It is written last and replaced whole, so a folder without one was never finished. Needs no TensorFlow.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+INDEX_FILE = "index.json"
+INDEX_SCHEMA = 1
+"""Equals `schema.SCHEMA_VERSION` (a test says so): one number for the records and the file that lists them."""
+
+
+class ShardsError(ValueError):
+    """A folder of shards that cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """One file of records.
+
+    Args:
+        file: Its name in the folder.
+        records: Records in it.
+        bytes: Its size.
+        num_samples: int64 [records], samples at 16 kHz.
+        num_labels: int64 [records], code points of the text.
+    """
+
+    file: str
+    records: int
+    bytes: int
+    num_samples: np.ndarray
+    num_labels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """What index.json says.
+
+    Args:
+        folder: Where the shards lie.
+        sample_rate_hz: Of the records' audio.
+        text_rules: Names of the rules the records' text was made with.
+        characters: Character -> occurrences in all texts.
+        rejected: Reason -> utterances left out.
+        splits: Split -> its shards in order.
+    """
+
+    folder: Path
+    sample_rate_hz: int
+    text_rules: tuple[str, ...]
+    characters: dict[str, int]
+    rejected: dict[str, int]
+    splits: dict[str, tuple[Shard, ...]]
+
+    def shards(self, split: str) -> tuple[Shard, ...]:
+        """Gives the shards of a split.
+
+        Raises:
+            ValueError: There is no such split.
+        """
+        if split not in self.splits:
+            raise ValueError(f"{self.folder} has no split {split!r}; it has {', '.join(self.splits)}.")
+        return self.splits[split]
+
+    def lengths(self, split: str) -> np.ndarray:
+        """Gives the samples of each record, in shard order: int64 [records]."""
+        return np.concatenate([shard.num_samples for shard in self.shards(split)])
+
+    def label_counts(self, split: str) -> np.ndarray:
+        """Gives the labels of each record, in shard order: int64 [records]."""
+        return np.concatenate([shard.num_labels for shard in self.shards(split)])
+
+
+def save_index(index: Index) -> None:
+    """Writes index.json whole or not at all."""
+    splits = {name: {"shards": [_shard_to_dict(shard) for shard in shards]} for name, shards in index.splits.items()}
+    content = {
+        "schema": INDEX_SCHEMA,
+        "sample_rate_hz": index.sample_rate_hz,
+        "text_rules": list(index.text_rules),
+        "characters": index.characters,
+        "rejected": index.rejected,
+        "splits": splits,
+    }
+    write_whole(index.folder / INDEX_FILE, json.dumps(content, ensure_ascii=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file beside its place and moves it there once it is safely on disk."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_index(folder: str | os.PathLike) -> Index:
+    """Reads index.json and checks that every shard is there in full.
+
+    Args:
+        folder: What make_tfrecords was given as --out.
+    Returns:
+        The index.
+    Raises:
+        ShardsError: There is no index, it is not JSON, it is of another schema, or a shard is missing or of another
+            size.
+    """
+    folder = Path(folder)
+    content = _read(folder / INDEX_FILE)
+    if content.get("schema") != INDEX_SCHEMA:
+        raise ShardsError(
+            f"{folder} is of schema {content.get('schema')}, this version reads schema {INDEX_SCHEMA}. "
+            "Write the shards again with make_tfrecords."
+        )
+    splits = {
+        name: tuple(_shard_from_dict(shard) for shard in split["shards"]) for name, split in content["splits"].items()
+    }
+    for shards in splits.values():
+        for shard in shards:
+            _check(folder / shard.file, shard)
+    rules, rate_hz = tuple(content["text_rules"]), content["sample_rate_hz"]
+    return Index(folder, rate_hz, rules, content["characters"], content["rejected"], splits)
+
+
+def _read(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ShardsError(
+            f"{path.parent} holds no {path.name}: make_tfrecords was not run there or did not finish. Run it again."
+        ) from None
+    except ValueError as error:
+        raise ShardsError(f"{path} is not JSON ({error}). Write the shards again with make_tfrecords.") from error
+
+
+def _check(path: Path, shard: Shard) -> None:
+    size = path.stat().st_size if path.is_file() else None
+    if size != shard.bytes:
+        found = "is missing" if size is None else f"has {size} bytes"
+        raise ShardsError(f"{path} {found}, the index says {shard.bytes} bytes. Copy it again, or write the shards again.")
+
+
+def _shard_to_dict(shard: Shard) -> dict:
+    return vars(shard) | {"num_samples": shard.num_samples.tolist(), "num_labels": shard.num_labels.tolist()}
+
+
+def _shard_from_dict(fields: dict) -> Shard:
+    counts = {name: np.asarray(fields[name], np.int64) for name in ("num_samples", "num_labels")}
+    return Shard(**fields | counts)

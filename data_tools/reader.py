@@ -1,0 +1,190 @@
+"""Shards -> batches of static shape, as a tf.data pipeline without Python in its path.
+
+The order is decided by `plan`, before anything is read; labels are looked up from the records' text, so shards do not
+depend on a vocabulary. Normalising the audio is left to the training step.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from data_tools.index import Index, Shard, load_index
+from data_tools.plan import WINDOW_BYTES, Buckets, EpochPlan, plan_buckets, plan_epoch
+from data_tools.schema import SCHEMA_VERSION, parse_batch
+
+__all__ = ["Buckets", "Index", "batches", "load_index", "plan_buckets", "plan_epoch"]
+
+_PARALLEL_READS = 4
+_PREPARED_BATCHES = 2
+
+
+def batches(
+    index: Index,
+    split: str,
+    characters: Mapping[str, int],
+    unk_id: int | None,
+    buckets: Buckets,
+    *,
+    seed: int | None = None,
+    epoch: int = 0,
+    speeds: Sequence[float] = (1.0,),
+    shortest_first: bool = False,
+    skip: int = 0,
+    window_bytes: int = WINDOW_BYTES,
+) -> tf.data.Dataset:
+    """Reads one epoch of a split. All batches of a bucket have one shape; nothing is dropped.
+
+    Args:
+        index: From `load_index`.
+        split: Which part of the corpus.
+        characters: Character -> label id, the space included (`Wav2Vec2CTCTokenizer.characters`).
+        unk_id: Label of all other characters; None makes one of them an error.
+        buckets: From `plan_buckets`.
+        seed, epoch, speeds, shortest_first, window_bytes: See `plan.plan_epoch`, which decides the order.
+        skip: Batches to leave out at the start; those before the window they lie in are not even read.
+    Returns:
+        Batches {"id": [B] string, "audio": [B, S] int16, "num_samples": [B] int32, "labels": [B, U] int32 (0 beyond
+        "num_labels": [B] int32), "text": [B] string, "weight": [B] float32}. Rows that fill up a short batch have
+        weight 0, no samples, no labels and id "".
+    Raises:
+        ValueError: See `plan.plan_epoch`; or a character of the split has no label and `unk_id` is None.
+        tf.errors.InvalidArgumentError: While reading: a shard is damaged (the message names it).
+    """
+    plan = plan_epoch(
+        index, split, buckets, seed=seed, epoch=epoch, speeds=speeds,
+        shortest_first=shortest_first, window_bytes=window_bytes,
+    )  # fmt: skip
+    assemble = _assembler(buckets, label_table(index, characters, unk_id), max(speeds))
+    row, speed = tf.constant(plan.row), tf.constant(plan.speed)
+    bucket, first_row = tf.constant(plan.bucket), tf.constant(plan.first_row)
+    last_row = first_row + tf.gather(tf.constant(buckets.batch_sizes, tf.int64), bucket)
+
+    def window_batches(first, last, records):
+        def batch(i):
+            rows = slice(first_row[i], last_row[i])
+            return assemble(records, row[rows], speed[rows], bucket[i])
+
+        return tf.data.Dataset.range(first, last).map(batch, num_parallel_calls=2, deterministic=True)
+
+    windows = _windows(index, index.shards(split), plan, skip)
+    return windows.prefetch(1).flat_map(window_batches).prefetch(_PREPARED_BATCHES)
+
+
+def label_table(index: Index, characters: Mapping[str, int], unk_id: int | None) -> np.ndarray:
+    """Gives the label of each code point: int32 [highest known code point + 2], the last one for all above.
+
+    Raises:
+        ValueError: The corpus has a character without a label and `unk_id` is None.
+    """
+    unknown = sorted(set(index.characters) - set(characters))
+    if unk_id is None and unknown:
+        raise ValueError(
+            f"{index.folder} has characters without a label: {' '.join(unknown)}. Use the vocab.json written beside the "
+            "shards, or write the shards again with --vocab."
+        )
+    table = np.full(max(map(ord, characters)) + 2, 0 if unk_id is None else unk_id, np.int32)
+    for char, label in characters.items():
+        table[ord(char)] = label
+    return table
+
+
+def _windows(index: Index, shards: Sequence[Shard], plan: EpochPlan, skip: int) -> tf.data.Dataset:
+    """Yields (first batch, last batch, records: string [n + 1], the last one empty) per window."""
+    files = tf.constant([str(index.folder / shard.file) for shard in shards])
+    counts = tf.constant([shard.records for shard in shards], tf.int64)
+    members = tf.ragged.constant(plan.window_files, dtype=tf.int64)
+    first_batch = tf.constant(plan.first_batch, tf.int64)
+    start = int(np.searchsorted(plan.first_batch, skip, side="right")) - 1
+
+    def read(window):
+        shard_ids = tf.data.Dataset.from_tensor_slices(members[window])
+        strings = shard_ids.map(
+            lambda i: _read_shard(files[i], counts[i]), num_parallel_calls=_PARALLEL_READS, deterministic=True
+        ).unbatch()
+        total = tf.reduce_sum(tf.gather(counts, members[window]))
+        records = tf.concat([strings.batch(total).get_single_element(), [""]], 0)
+        return tf.maximum(first_batch[window], skip), first_batch[window + 1], records
+
+    return tf.data.Dataset.range(start, len(plan.window_files)).map(read)
+
+
+def _read_shard(file: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Reads a shard whole: string [count]."""
+    # TensorFlow's own error does not name the file; so let the stream end at a damaged record, and count.
+    readable = tf.data.TFRecordDataset(file).ignore_errors(log_warning=True)
+    with_end = readable.concatenate(tf.data.Dataset.from_tensors(b""))  # a single element even if none is readable
+    records = with_end.batch(count + 2).get_single_element()[:-1]
+    found = tf.size(records, tf.int64)
+    message = "A shard is damaged or gone; copy it again, or write the shards again. File, records read, records there:"
+    tf.debugging.Assert(found == count, [message, file, found, count])
+    return records
+
+
+def _assembler(buckets: Buckets, labels: np.ndarray, max_speed: float):
+    edges = tf.constant(buckets.edges, tf.int32)
+    widths = tf.constant(buckets.label_widths, tf.int32)
+    table = tf.constant(labels)
+
+    def assemble(records, row, speed, bucket):
+        place = tf.where(row < 0, tf.size(records) - 1, row)
+        fields = parse_batch(tf.gather(records, place))
+        _check_schema(fields["schema"], row)
+        audio, num_samples = _audio(fields, speed, edges[bucket], max_speed)
+        ids = tf.strings.unicode_decode(fields["text"], "UTF-8")
+        ids = ids.with_flat_values(tf.gather(table, tf.minimum(ids.flat_values, len(labels) - 1)))
+        return {
+            "id": fields["id"],
+            "audio": audio,
+            "num_samples": num_samples,
+            "labels": ids.to_tensor(0, shape=tf.stack([-1, widths[bucket]])),
+            "num_labels": tf.cast(ids.row_lengths(), tf.int32),
+            "text": fields["text"],
+            "weight": tf.cast(row >= 0, tf.float32),
+        }
+
+    return assemble
+
+
+def _check_schema(schema: tf.Tensor, row: tf.Tensor) -> None:
+    found = tf.boolean_mask(schema, row >= 0)
+    message = f"Records of schema {SCHEMA_VERSION} are expected; write the shards again. Found:"
+    tf.debugging.Assert(tf.reduce_all(found == SCHEMA_VERSION), [message, found])
+
+
+def _audio(fields, speed: tf.Tensor, width: tf.Tensor, max_speed: float) -> tuple[tf.Tensor, tf.Tensor]:
+    num_samples = tf.cast(fields["num_samples"], tf.int32)
+    if max_speed == 1.0:
+        return tf.io.decode_raw(fields["audio"], tf.int16, fixed_length=2 * width), num_samples
+    longest = tf.reduce_max(num_samples)
+    audio = tf.io.decode_raw(fields["audio"], tf.int16, fixed_length=2 * (longest + 1))
+    return change_speed(audio, num_samples, speed, width)
+
+
+def change_speed(
+    audio: tf.Tensor, num_samples: tf.Tensor, speed: tf.Tensor, width: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Plays each row faster or slower, pitch included, by linear interpolation.
+
+    >>> audio, n = change_speed(tf.constant([[0, 10, 20, 30, 0]], tf.int16), tf.constant([4]), tf.constant([2.0]), 3)
+    >>> audio.numpy().tolist(), n.numpy().tolist()
+    ([[0, 20, 0]], [2])
+
+    Args:
+        audio: int16 [B, S], at least one sample of padding in each row.
+        num_samples: int32 [B].
+        speed: float32 [B]; a clip of n samples gets floor(n / speed).
+        width: Samples per row of the result.
+    Returns:
+        int16 [B, width], zero beyond the clip, and int32 [B], its samples.
+    """
+    speed = tf.cast(speed, tf.float64)  # float32 cannot tell the samples of a long clip apart
+    length = tf.cast(tf.floor(tf.cast(num_samples, tf.float64) / speed), tf.int32)
+    at = tf.range(tf.cast(width, tf.float64), dtype=tf.float64) * speed[:, None]  # [B, width]
+    last = tf.shape(audio)[1] - 2
+    left = tf.minimum(tf.cast(at, tf.int32), last)
+    part = tf.cast(at - tf.floor(at), tf.float32)
+    a = tf.cast(tf.gather(audio, left, batch_dims=1), tf.float32)
+    b = tf.cast(tf.gather(audio, left + 1, batch_dims=1), tf.float32)
+    mixed = tf.cast(tf.round(a + part * (b - a)), tf.int16)
+    return tf.where(tf.sequence_mask(length, width), mixed, tf.zeros_like(mixed)), length
