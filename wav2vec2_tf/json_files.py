@@ -1,6 +1,7 @@
 """The small JSON files that travel with a checkpoint: read with a clear error, written in one form."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,5 +25,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Writes a JSON object in UTF-8, in the order of its keys."""
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Writes a JSON object in UTF-8, in the order of its keys; the file appears whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written, as when the disk is full.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
