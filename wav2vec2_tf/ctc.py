@@ -122,10 +122,6 @@ def _scan(emitted, alive, jumps):
         going_on = tf.where(going[:, None], total - scale[:, None], score)
         return tf.maximum(going_on, IMPOSSIBLE), tf.where(going, scale, 0.0)
 
-    # before the first frame all weight is on a state left of the first blank, from which states 0 and 1 are entered
+    # before the first frame all weight is on the first blank, whence states 0 and 1 are entered
     start = tf.one_hot(tf.zeros_like(jumps[:, 0], tf.int32), tf.shape(jumps)[1], 0.0, IMPOSSIBLE)
-    first = tf.where((tf.range(tf.shape(jumps)[1]) < 2)[None], emitted[0], IMPOSSIBLE)
-    scale = tf.reduce_max(first, axis=1)
-    initial = tf.where(alive[0][:, None], first - scale[:, None], start), tf.where(alive[0], scale, 0.0)
-    scores, scales = tf.scan(step, (emitted[1:], alive[1:]), initializer=initial)
-    return tf.concat([initial[0][None], scores], axis=0), tf.concat([initial[1][None], scales], axis=0)
+    return tf.scan(step, (emitted, alive), initializer=(start, tf.zeros_like(start[:, 0])))
