@@ -1,4 +1,4 @@
-"""The processor: transformers' normalisation (golden/recreate_tokenizer.py), its files, the earlier port's two modes."""
+"""The processor: transformers' normalisation (golden/recreate_tokenizer.py), its files, the port's two modes."""
 
 import json
 from pathlib import Path

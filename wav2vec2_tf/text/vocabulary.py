@@ -137,7 +137,7 @@ class _Ledger:
                 alone = RULES[rule](char)
                 into = alone if alone != char else gained  # what a rule does in context only, such as composing é
                 self._counts[rule, char] += count
-                self._first.setdefault((rule, char), (into, _excerpt(before, char)))
+                self._first.setdefault((rule, char), (into, _excerpt(before, char, after)))
         return after
 
     def fates(self) -> list[CharacterFate]:
@@ -149,6 +149,8 @@ class _Ledger:
         return rows
 
 
-def _excerpt(text: str, char: str) -> str:
-    start = max(0, text.index(char) - _EXAMPLE_CHARACTERS // 2)
+def _excerpt(text: str, char: str, after: str = "") -> str:
+    """Cuts a piece around the first occurrence that `after` lacks, else around the first."""
+    changed = (i for i, pair in enumerate(zip(text, after, strict=False)) if pair[0] == char != pair[1])
+    start = max(0, next(changed, text.index(char)) - _EXAMPLE_CHARACTERS // 2)
     return text[start : start + _EXAMPLE_CHARACTERS].strip()

@@ -49,6 +49,12 @@ def test_report_names_rule_count_and_example_of_dropped_characters():
     assert (fates["-"].rule, fates["-"].count, fates["-"].example) == ("strip_punctuation", 1, "A-b | c")
 
 
+def test_the_example_shows_the_occurrence_that_was_dropped():
+    _, report = build_vocabulary(["isn't " + "a" * 60 + " 'so'"])
+    fate = next(fate for fate in report.fates if fate.character == "'" and fate.outcome == "dropped")
+    assert "'so" in fate.example
+
+
 def test_a_composed_character_is_reported_as_mapped():
     _, report = build_vocabulary(["u\u0308"], rules=["nfc"])
     assert {(fate.character, fate.into) for fate in report.fates if fate.rule == "nfc"} == {("u", "ü"), ("\u0308", "ü")}
