@@ -124,10 +124,14 @@ class Wav2Vec2Processor:
         Args:
             folder: Holds preprocessor_config.json (or the newer processor_config.json) and the tokenizer's files.
         Raises:
-            FileNotFoundError: A file is missing: without it the right normalisation is anybody's guess.
+            FileNotFoundError: The folder or a file is missing: without it the right normalisation is anybody's guess.
             ValueError: A file is not JSON or describes something else.
         """
         folder = Path(folder)
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"There is no folder {folder}. Give one that save_pretrained wrote, such as RUN/best."
+            )
         for name in ("preprocessor_config.json", "processor_config.json"):
             values = read_json(folder / name)
             values = values.get("feature_extractor", values) if values else None

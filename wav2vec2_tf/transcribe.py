@@ -36,9 +36,17 @@ class Transcriber:
     Args:
         model: A `Wav2Vec2ForCTC`.
         processor: The `Wav2Vec2Processor` the model was trained with.
+    Raises:
+        ValueError: The two disagree on the CTC blank, so that every text would be wrong.
     """
 
     def __init__(self, model, processor: Wav2Vec2Processor):
+        blank, pad = model.config.pad_token_id, processor.tokenizer.pad_token_id
+        if blank != pad:
+            raise ValueError(
+                f"The model's CTC blank is {blank} (config.json, pad_token_id), the tokenizer's is {pad} "
+                f"({processor.tokenizer.pad_token!r} in vocab.json). Take both from the same checkpoint."
+            )
         self.model = model
         self.processor = processor
 

@@ -136,6 +136,11 @@ def test_a_folder_without_audio_settings_is_refused(tmp_path):
         Wav2Vec2Processor.from_pretrained(tmp_path)
 
 
+def test_an_absent_folder_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no folder .*nowhere"):
+        Wav2Vec2Processor.from_pretrained(tmp_path / "nowhere")
+
+
 @pytest.mark.parametrize("values", [{"feature_extractor_type": "WhisperFeatureExtractor"}, {"feature_size": 80}])
 def test_other_features_are_refused(values):
     with pytest.raises(ValueError, match="this package reads the raw waveform"):

@@ -1,0 +1,143 @@
+"""Transcription: files of any kind to text, one clear error per bad file, the rest go on."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from wav2vec2_tf.config import Wav2Vec2Config
+from wav2vec2_tf.processor import Wav2Vec2Processor
+from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
+from wav2vec2_tf.transcribe import Transcriber, main, padded_length
+
+CONFIG = Wav2Vec2Config(
+    vocab_size=32,
+    hidden_size=16,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=16,
+    conv_dim=(8,) * 7,
+    num_conv_pos_embeddings=4,
+    num_conv_pos_embedding_groups=2,
+)
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    """A tiny model with random weights whose head prefers no label, so that every frame may differ."""
+    import keras
+
+    from wav2vec2_tf.model_ctc import Wav2Vec2ForCTC
+
+    keras.utils.set_random_seed(3)
+    model = Wav2Vec2ForCTC(CONFIG)
+    model.lm_head.kernel.assign(np.random.default_rng(3).normal(size=model.lm_head.kernel.shape))
+    folder = tmp_path_factory.mktemp("model")
+    model.save_pretrained(folder)
+    Wav2Vec2Processor().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def transcriber(model_dir):
+    return Transcriber.from_pretrained(model_dir)
+
+
+@pytest.fixture
+def wav(tmp_path):
+    def write(name="clip.wav", num_samples=20_000, rate_hz=16_000, **how):
+        samples = np.random.default_rng(num_samples).normal(size=num_samples) * 0.1
+        soundfile.write(tmp_path / name, samples, rate_hz, **how)
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_text_is_the_unpadded_models_best_path(transcriber, wav):
+    path = wav()
+    values = transcriber.processor(soundfile.read(path)[0])
+    logits = transcriber.model(values[None]).numpy()
+    expected = transcriber.processor.batch_decode(logits)[0]
+    assert expected
+    assert transcriber.transcribe(path).text == expected
+
+
+def test_bytes_open_files_and_paths_are_one(transcriber, wav, tmp_path):
+    path = wav()
+    with open(path, "rb") as file:
+        heard = {transcriber.transcribe(source).text for source in (path, tmp_path / "clip.wav", file)}
+    with open(path, "rb") as file:
+        heard.add(transcriber.transcribe(file.read()).text)
+    assert len(heard) == 1
+
+
+def test_duration_is_the_recordings_own(transcriber, wav):
+    assert transcriber.transcribe(wav(num_samples=8_000, rate_hz=8_000)).duration_seconds == 1.0
+
+
+def test_few_shapes_are_traced(model_dir, wav):
+    transcriber = Transcriber.from_pretrained(model_dir)
+    for num_samples in range(17_000, 20_480, 500):
+        transcriber.transcribe(wav(num_samples=num_samples))
+    assert transcriber._forward.experimental_get_tracing_count() == 1
+
+
+def test_padding_costs_a_quarter_at_most_and_shapes_are_few():
+    lengths = np.arange(2**14 + 1, 2**20, 997)
+    padded = np.array([padded_length(int(n)) for n in lengths])
+    assert (padded >= lengths).all()
+    assert (padded <= 1.25 * lengths).all()
+    assert len(set(padded.tolist())) <= 4 * 6 + 1
+
+
+def test_a_clip_without_a_frame_is_refused(transcriber, wav):
+    with pytest.raises(ValueError, match=r"clip.wav holds 399 samples at 16000 Hz; the model's first frame takes 400"):
+        transcriber.transcribe(wav(num_samples=399))
+    assert transcriber.transcribe(wav(num_samples=400)).duration_seconds == 0.025
+
+
+def test_one_file_prints_its_text_alone(model_dir, transcriber, wav, capsys):
+    path = wav("clip.flac")
+    assert main(["--model", str(model_dir), path]) == 0
+    assert capsys.readouterr().out == transcriber.transcribe(path).text + "\n"
+
+
+def test_a_bad_file_is_reported_and_the_rest_go_on(model_dir, wav, tmp_path, capsys):
+    good, short = wav("good.wav"), wav("short.wav", num_samples=100)
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"not audio")
+    assert main(["--model", str(model_dir), str(broken), short, str(tmp_path / "absent.wav"), good]) == 1
+    out, err = capsys.readouterr()
+    assert re.fullmatch(r".*good\.wav\t[A-Z' ]+\n", out)
+    reports = [line for line in err.splitlines() if line.startswith("transcribe: ")]
+    assert [name in line for name, line in zip(("broken.wav", "short.wav", "absent.wav"), reports, strict=True)]
+    assert "Traceback" not in err
+
+
+def test_a_folder_without_a_model_is_one_clear_error(tmp_path, wav, capsys):
+    assert main(["--model", str(tmp_path / "nowhere"), wav()]) == 1
+    assert re.fullmatch(r"transcribe: There is no folder .*nowhere.*\n", capsys.readouterr().err)
+
+
+def test_a_tokenizer_with_another_blank_is_refused(transcriber):
+    tokenizer = Wav2Vec2CTCTokenizer({"a": 0, "<pad>": 1})
+    with pytest.raises(ValueError, match=r"blank is 0 .*the tokenizer's is 1 \('<pad>' in vocab.json\)"):
+        Transcriber(transcriber.model, Wav2Vec2Processor(tokenizer=tokenizer))
+
+
+def test_a_folder_without_weights_is_one_clear_error(model_dir, tmp_path, wav, capsys):
+    shutil.copytree(model_dir, tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").unlink()
+    assert main(["--model", str(tmp_path / "model"), wav()]) == 1
+    assert "model.safetensors" in capsys.readouterr().err
+
+
+def test_odd_files_end_in_text_or_an_error_of_their_own(model_dir, speech_dir, capsys):
+    files = sorted(str(path) for path in (speech_dir / "wild" / "odd").iterdir() if path.is_file())
+    main(["--model", str(model_dir), *files])
+    out, err = capsys.readouterr()
+    reports = [line for line in err.splitlines() if line.startswith("transcribe: ")]
+    assert len(out.splitlines()) + len(reports) == len(files)
+    assert "mp3_named_wav" in out
