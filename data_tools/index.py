@@ -5,6 +5,7 @@ It is written last and replaced whole, so a folder without one was never finishe
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +105,23 @@ def write_whole(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
+def disk_error(folder: Path, error: Exception, rest: str) -> OSError:
+    """Makes the error for a file that could not be written: what happened, where, and how much room there is.
+
+    Args:
+        folder: Where it was to go.
+        error: What the system said.
+        rest: What became of the other files there.
+    Returns:
+        The error to raise.
+    """
+    free = shutil.disk_usage(folder).free
+    return OSError(
+        f"{folder} could not be written ({error}); {free} bytes are free there. {rest} Make room, or name an --out on "
+        "another disk, and run it again."
+    )
+
+
 def load_index(folder: str | os.PathLike) -> Index:
     """Reads index.json and checks that every shard is there in full.
 
@@ -147,7 +165,9 @@ def _check(path: Path, shard: Shard) -> None:
     size = path.stat().st_size if path.is_file() else None
     if size != shard.bytes:
         found = "is missing" if size is None else f"has {size} bytes"
-        raise ShardsError(f"{path} {found}, the index says {shard.bytes} bytes. Copy it again, or write the shards again.")
+        raise ShardsError(
+            f"{path} {found}, the index says {shard.bytes} bytes. Copy it again, or write the shards again."
+        )
 
 
 def _shard_to_dict(shard: Shard) -> dict:

@@ -1,7 +1,10 @@
-"""Writes a corpus as TFRecord shards: `python -m data_tools.make_tfrecords --manifest FILE.tsv --audio_root DIR --out DIR`.
+"""Writes a corpus as TFRecord shards.
 
-OUT gets the shards, vocab.json, rejects.tsv (clips left out and why), report.txt, lengths.png and, last, index.json. The
-result does not depend on the number of workers.
+    python -m data_tools.make_tfrecords --manifest FILE.tsv --audio_root DIR --out OUT
+    python -m data_tools.make_tfrecords --librispeech DIR --out OUT
+
+OUT gets the shards, vocab.json, rejects.tsv (clips left out and why), report.txt, lengths.png and, last, index.json.
+The shards do not depend on the number of workers.
 """
 
 import json
@@ -19,11 +22,12 @@ from tqdm import tqdm
 
 from data_tools import report
 from data_tools.clips import Clip, Job, Limits, Rejection, prepare_all
-from data_tools.index import INDEX_FILE, Index, save_index, write_whole
+from data_tools.index import INDEX_FILE, Index, disk_error, save_index, write_whole
 from data_tools.manifest import Utterance, read_librispeech, read_tsv
+from data_tools.texts import read_vocabulary, settle_texts
 from wav2vec2_tf.audio import duration_seconds
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
-from wav2vec2_tf.text.normalize import DEFAULT_RULES, check_rules, normalize
+from wav2vec2_tf.text.normalize import DEFAULT_RULES, check_rules
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 from wav2vec2_tf.text.vocabulary import build_vocabulary
 
@@ -31,6 +35,9 @@ from wav2vec2_tf.text.vocabulary import build_vocabulary
 
 COMPANIONS = ("vocab.json", "rejects.tsv", "report.txt", "lengths.png")
 
+_ABOUT = (
+    "Writes a corpus as TFRecord shards, from a table (--manifest, --audio_root) or from LibriSpeech (--librispeech)."
+)
 _PROBED = 200  # headers read to estimate the size of a corpus
 _SHOWN_LINES = 60  # of the vocabulary's account
 
@@ -45,7 +52,8 @@ class Options:
             optionally speaker, split and id.
         audio_root: Folder that the manifest's paths are relative to.
         librispeech: LibriSpeech as unpacked, instead of a manifest.
-        text_rules: What makes labels out of transcripts, in order (see wav2vec2_tf.text.normalize).
+        text_rules: What makes labels out of transcripts, in order, such as [nfc,lower]; the names are those of
+            wav2vec2_tf.text.normalize.
         vocab: A vocab.json; a text with other characters is rejected. Without it, one is built from the transcripts.
         shard_megabytes: Size of a shard.
         min_seconds: Shorter clips are rejected.
@@ -61,7 +69,7 @@ class Options:
     vocab: Path | None = None
     shard_megabytes: float = 100.0
     min_seconds: float = 0.1
-    max_seconds: float = 35.0
+    max_seconds: float = 40.0
     workers: int = 0
 
 
@@ -80,16 +88,23 @@ def make_tfrecords(options: Options) -> Index:
     rules = check_rules(options.text_rules)
     utterances = read_utterances(options)
     _check_folder(options.out)
-    tokenizer, vocabulary = _tokenizer(options, utterances)
-    print(_shortened(vocabulary), flush=True)
+    if options.vocab is None:
+        tokenizer, vocabulary = build_vocabulary((utterance.text for utterance in utterances), rules)
+    else:
+        tokenizer = read_vocabulary(options.vocab)
+        vocabulary = f"{len(tokenizer)} tokens from {options.vocab}"
+    print(_shortened(str(vocabulary)), flush=True)
     jobs, rejections = settle_texts(utterances, rules, tokenizer if options.vocab else None)
     _check_space(options.out, [job.utterance for job in jobs])
     index = _write_shards(jobs, options, rules, rejections)
     told = report.describe(index, time.monotonic() - started, len(utterances))
-    _write_companions(index, tokenizer, rejections, f"{told}\n{vocabulary}\n")
-    if not index.splits:
-        raise ValueError(f"All {len(utterances)} utterances were rejected; {options.out}/rejects.tsv says why.")
-    save_index(index)
+    try:
+        _write_companions(index, tokenizer, rejections, f"{told}\n{vocabulary}\n")
+        if not index.splits:
+            raise ValueError(f"All {len(utterances)} utterances were rejected; {options.out}/rejects.tsv says why.")
+        save_index(index)
+    except OSError as error:
+        raise disk_error(options.out, error, "Remove that folder: its shards have no index.") from error
     print(f"{told}\n{options.out}: shards, {', '.join(COMPANIONS)}, {INDEX_FILE}")
     return index
 
@@ -127,36 +142,6 @@ def read_utterances(options: Options) -> list[Utterance]:
     return read_tsv(options.manifest, options.audio_root)
 
 
-def settle_texts(
-    utterances: Sequence[Utterance], rules: Sequence[str], tokenizer: Wav2Vec2CTCTokenizer | None
-) -> tuple[list[Job], list[Rejection]]:
-    """Makes the text of each utterance and sorts out those that have none, before anything is decoded.
-
-    Args:
-        utterances: The corpus.
-        rules: Text rules.
-        tokenizer: Whose characters the texts may have; None allows all.
-    Returns:
-        What to decode, and what is left out.
-    """
-    allowed = None if tokenizer is None else set(tokenizer.characters)
-    jobs, rejections, seen = [], [], set()
-    for utterance in utterances:
-        text = normalize(utterance.text, rules)
-        unknown = set() if allowed is None else set(text) - allowed
-        if utterance.id in seen:
-            rejections.append(Rejection(utterance, "duplicate_id", f"{utterance.id} is the id of an earlier line"))
-        elif not text.strip():
-            rejections.append(Rejection(utterance, "empty_text", f"nothing is left of {utterance.text!r}"))
-        elif unknown:
-            detail = f"{' '.join(sorted(unknown))} in {text!r}"
-            rejections.append(Rejection(utterance, "outside_vocabulary", detail))
-        else:
-            jobs.append(Job(utterance, text))
-        seen.add(utterance.id)
-    return jobs, rejections
-
-
 def _check_folder(out: Path) -> None:
     found = sorted(path.name for path in out.glob("*") if path.name == INDEX_FILE or ".tfrecord" in path.name)
     if found:
@@ -174,17 +159,9 @@ def _check_space(out: Path, utterances: Sequence[Utterance]) -> None:
     free = shutil.disk_usage(existing).free
     if need > free:
         raise OSError(
-            f"The shards will take about {need} bytes, {existing} has {free} free. Make room, or name another --out."
+            f"The shards will take about {need} bytes, {existing} has {free} free. Make room, or name an --out on "
+            "another disk."
         )
-
-
-def _tokenizer(options: Options, utterances: Sequence[Utterance]) -> tuple[Wav2Vec2CTCTokenizer, str]:
-    """Reads or builds the vocabulary; the second value says in lines of text where it comes from."""
-    if options.vocab is None:
-        tokenizer, told = build_vocabulary((utterance.text for utterance in utterances), options.text_rules)
-        return tokenizer, str(told)
-    vocab = json.loads(options.vocab.read_text(encoding="utf-8"))
-    return Wav2Vec2CTCTokenizer(vocab), f"{len(vocab)} tokens from {options.vocab}"
 
 
 def _accepted(
@@ -214,7 +191,7 @@ def _underscored(arguments: Sequence[str]) -> list[str]:
     """Lets flags be spelled --audio-root as well as --audio_root."""
     flags = (argument.partition("=") for argument in arguments)
     return [
-        flag.replace("-", "_").replace("__", "--", 1) + equals + value if flag.startswith("--") else flag + equals + value
+        ("--" + flag[2:].replace("-", "_") if flag.startswith("--") else flag) + equals + value
         for flag, equals, value in flags
     ]
 
@@ -229,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = _underscored(sys.argv[1:] if arguments is None else arguments)
     try:
-        make_tfrecords(jsonargparse.auto_cli(Options, args=arguments, as_positional=False))
+        make_tfrecords(jsonargparse.auto_cli(Options, args=arguments, as_positional=False, description=_ABOUT))
     except (ValueError, OSError, RuntimeError) as error:
         print(f"make_tfrecords: {error}", file=sys.stderr)
         return 1

@@ -87,8 +87,14 @@ def _utterance(path: Path, number: int, header: list[str], line: str, audio_root
     split = row.get("split") or DEFAULT_SPLIT
     if not re.fullmatch(r"[\w.-]+", split):
         raise ManifestError(f"{path}, line {number}: the split {split!r} names files; use letters, digits, . _ and -.")
-    source = row["path"]
-    return Utterance(row.get("id") or source, audio_root / source, row["transcript"], row.get("speaker", ""), split, source)
+    return Utterance(
+        id=row.get("id") or row["path"],
+        audio=audio_root / row["path"],
+        text=row["transcript"],
+        speaker=row.get("speaker", ""),
+        split=split,
+        source=row["path"],
+    )
 
 
 def read_librispeech(folder: Path) -> list[Utterance]:

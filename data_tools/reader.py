@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from data_tools.buckets import Buckets, plan_buckets
 from data_tools.index import Index, Shard, load_index
-from data_tools.plan import WINDOW_BYTES, Buckets, EpochPlan, plan_buckets, plan_epoch
+from data_tools.plan import WINDOW_BYTES, EpochPlan, plan_epoch
 from data_tools.schema import SCHEMA_VERSION, parse_batch
 
 __all__ = ["Buckets", "Index", "batches", "load_index", "plan_buckets", "plan_epoch"]
@@ -80,8 +81,8 @@ def label_table(index: Index, characters: Mapping[str, int], unk_id: int | None)
     unknown = sorted(set(index.characters) - set(characters))
     if unk_id is None and unknown:
         raise ValueError(
-            f"{index.folder} has characters without a label: {' '.join(unknown)}. Use the vocab.json written beside the "
-            "shards, or write the shards again with --vocab."
+            f"{index.folder} has characters without a label: {' '.join(unknown)}. Use the vocab.json written beside "
+            "the shards, or write the shards again with --vocab."
         )
     table = np.full(max(map(ord, characters)) + 2, 0 if unk_id is None else unk_id, np.int32)
     for char, label in characters.items():
@@ -102,8 +103,9 @@ def _windows(index: Index, shards: Sequence[Shard], plan: EpochPlan, skip: int) 
         strings = shard_ids.map(
             lambda i: _read_shard(files[i], counts[i]), num_parallel_calls=_PARALLEL_READS, deterministic=True
         ).unbatch()
-        total = tf.reduce_sum(tf.gather(counts, members[window]))
-        records = tf.concat([strings.batch(total).get_single_element(), [""]], 0)
+        with_empty = strings.concatenate(tf.data.Dataset.from_tensors(b""))
+        total = tf.reduce_sum(tf.gather(counts, members[window])) + 1
+        records = with_empty.batch(total).get_single_element()
         return tf.maximum(first_batch[window], skip), first_batch[window + 1], records
 
     return tf.data.Dataset.range(start, len(plan.window_files)).map(read)

@@ -62,7 +62,7 @@ def describe(index: Index, seconds: float, num_read: int) -> str:
     lines += [f"  {reason:<20} {count:>6}  {REASONS[reason]}" for reason, count in index.rejected.items()]
     every = all_seconds(index)
     lines += ["", "lengths", *_bars(histogram(every))]
-    lines += ["", f"{every.sum() / 3600:.2f} hours in {seconds:.1f} s, {every.sum() / max(seconds, 1e-9):.0f} times real time"]
+    lines += ["", f"{every.sum() / 3600:.2f} hours in {seconds:.1f} s, {every.sum() / seconds:.0f} times real time"]
     return "\n".join(lines) + "\n"
 
 

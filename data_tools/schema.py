@@ -53,7 +53,8 @@ def parse_batch(records: tf.Tensor) -> dict[str, tf.Tensor]:
 def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
     """Reads one record.
 
-    >>> parse(serialize(id="a", audio=b"\\1\\0\\2\\0", transcript="Hi!", text="HI", speaker="", source="a.wav"))["audio"].numpy()
+    >>> record = serialize(id="a", audio=b"\\1\\0\\2\\0", transcript="Hi!", text="HI", speaker="", source="a.wav")
+    >>> parse(record)["audio"].numpy()
     array([1, 2], dtype=int16)
 
     Args:

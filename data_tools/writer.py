@@ -4,8 +4,8 @@ Shards are written as `.part` files and get their names when all of them are com
 that. Decoding is left to `clips`, the form of a record to `schema`.
 """
 
+import contextlib
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,13 +14,9 @@ import tensorflow as tf
 
 from data_tools import schema
 from data_tools.clips import Clip
-from data_tools.index import Shard
+from data_tools.index import Shard, disk_error
 
 _FRAMING_BYTES = 16  # per record: length, checksum of the length, checksum of the record
-
-
-class ShardWriteError(OSError):
-    """Shards could not be written; the message names the folder and what is left on its disk."""
 
 
 def write_shards(clips: Iterable[Clip], folder: Path, shard_bytes: int) -> dict[str, tuple[Shard, ...]]:
@@ -33,7 +29,7 @@ def write_shards(clips: Iterable[Clip], folder: Path, shard_bytes: int) -> dict[
     Returns:
         Split -> its shards, in the order in which the splits were first met.
     Raises:
-        ShardWriteError: The disk is full, or refuses for another reason. Nothing of this call is left behind.
+        OSError: The disk is full, or refuses for another reason. Nothing of this call is left behind.
     """
     writers: dict[str, _SplitWriter] = {}
     placed: list[Path] = []
@@ -44,7 +40,7 @@ def write_shards(clips: Iterable[Clip], folder: Path, shard_bytes: int) -> dict[
         return {split: writer.finish(placed) for split, writer in writers.items()}
     except (OSError, tf.errors.OpError) as error:
         _remove(writers, placed)
-        raise _write_error(folder, error) from error
+        raise disk_error(folder, error, "What was written has been removed.") from error
     except BaseException:
         _remove(writers, placed)
         raise
@@ -55,14 +51,6 @@ def _remove(writers: dict[str, "_SplitWriter"], placed: list[Path]) -> None:
         writer.abandon()
     for path in placed:
         path.unlink(missing_ok=True)
-
-
-def _write_error(folder: Path, error: Exception) -> ShardWriteError:
-    free = shutil.disk_usage(folder).free
-    return ShardWriteError(
-        f"Shards could not be written to {folder} ({error}); {free} bytes are free there. What was written has been "
-        "removed. Make room, or name an --out on another disk, and run it again."
-    )
 
 
 class _SplitWriter:
@@ -103,10 +91,8 @@ class _SplitWriter:
     def abandon(self) -> None:
         """Removes what has no final name."""
         if self._file is not None:
-            try:
+            with contextlib.suppress(tf.errors.OpError):  # a disk that failed before fails again
                 self._file.close()
-            except tf.errors.OpError:
-                pass  # the disk that failed before fails again
         for part in self._parts:
             part.unlink(missing_ok=True)
 

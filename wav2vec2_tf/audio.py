@@ -58,7 +58,8 @@ def load(source: str | os.PathLike | bytes | BinaryIO, sample_rate_hz: int = SAM
     name = "the audio" if isinstance(source, bytes) or hasattr(source, "read") else os.fspath(source)
     samples, rate_hz = _decode(source, name)
     if not np.isfinite(samples).all():
-        raise AudioError(f"{name} holds samples that are not finite numbers (NaN or infinity). Write it again.", "non_finite")
+        message = f"{name} holds samples that are not finite numbers (NaN or infinity). Record or convert it again."
+        raise AudioError(message, "non_finite")
     if rate_hz != sample_rate_hz and len(samples):
         samples = soxr.resample(samples, rate_hz, sample_rate_hz, quality="HQ")
     return np.ascontiguousarray(samples, np.float32)
