@@ -9,6 +9,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read once, when TensorFlow
 
 ROOT = Path(__file__).parents[1]
 
+collect_ignore_glob = ["golden/recreate*.py"]  # they alone need PyTorch
+
 
 @pytest.fixture(scope="session")
 def speech_dir() -> Path:
