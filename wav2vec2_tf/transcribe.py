@@ -58,9 +58,9 @@ class Transcriber:
             FileNotFoundError: A file of the model or of the processor is missing.
             ValueError: A file is damaged, or the files do not fit together.
         """
-        from wav2vec2_tf.model_ctc import Wav2Vec2ForCTC  # TensorFlow takes seconds; --help needs none
+        processor = Wav2Vec2Processor.from_pretrained(folder)
+        from wav2vec2_tf.model_ctc import Wav2Vec2ForCTC  # TensorFlow takes seconds: not for --help or a wrong folder
 
-        processor = Wav2Vec2Processor.from_pretrained(folder)  # first: its errors come at once
         return cls(Wav2Vec2ForCTC.from_pretrained(folder), processor)
 
     def transcribe(self, source) -> Transcript:
@@ -122,7 +122,7 @@ def padded_length(num_samples: int) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0 when every file was transcribed."""
     options = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes would bury the transcript
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # fewer of TensorFlow's notes on stderr
     try:
         transcriber = Transcriber.from_pretrained(options.model)
     except (OSError, ValueError) as error:

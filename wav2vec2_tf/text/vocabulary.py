@@ -11,6 +11,7 @@ from wav2vec2_tf.text.normalize import DEFAULT_RULES, RULES, check_rules
 from wav2vec2_tf.text.tokenizer import STANDARD_TOKENS, Wav2Vec2CTCTokenizer
 
 _HEAD = STANDARD_TOKENS[:5]  # <pad> <s> </s> <unk> |
+_SPACES = (" ", _HEAD[-1])  # both become the word delimiter
 _EXAMPLE_CHARACTERS = 40
 
 
@@ -96,29 +97,29 @@ def build_vocabulary(
         counts.update(text)
         for char in set(text):
             examples.setdefault(char, _excerpt(text, char))
-    characters = sorted(
-        (char for char, count in counts.items() if count >= min_count and char not in (" ", _HEAD[-1])),
-        key=lambda char: (-counts[char], char),
-    )
+    characters = [char for char in _by_count(counts) if counts[char] >= min_count and char not in _SPACES]
     if not characters:
         raise ValueError(
             f"No character is left of {num_transcripts} transcripts under the rules {', '.join(rules) or '(none)'}. "
             "Check the transcript column, or name other rules."
         )
-    kept = [CharacterFate(char, counts[char], "kept", "", char, examples[char]) for char in characters]
-    space = [
-        CharacterFate(char, counts[char], "mapped", "word delimiter", _HEAD[-1], examples[char])
-        for char in (" ", _HEAD[-1])
-        if counts[char]
-    ]
-    rare = [
-        CharacterFate(char, counts[char], "dropped", f"min_count {min_count}", "", examples[char])
-        for char in sorted(counts)
-        if counts[char] < min_count and char not in (" ", _HEAD[-1])
-    ]
-    tokens = [*_HEAD, *characters]
-    report = VocabularyReport(num_transcripts, (*kept, *space, *ledger.fates(), *rare))
-    return Wav2Vec2CTCTokenizer({token: index for index, token in enumerate(tokens)}), report
+    final = [_final_fate(char, counts[char], min_count, examples[char]) for char in _by_count(counts)]
+    kept, others = ([fate for fate in final if (fate.outcome == "kept") == wanted] for wanted in (True, False))
+    report = VocabularyReport(num_transcripts, (*kept, *others, *ledger.fates()))
+    return Wav2Vec2CTCTokenizer({token: index for index, token in enumerate([*_HEAD, *characters])}), report
+
+
+def _by_count(counts: Counter[str]) -> list[str]:
+    return sorted(counts, key=lambda char: (-counts[char], char))
+
+
+def _final_fate(char: str, count: int, min_count: int, example: str) -> CharacterFate:
+    """Says what the vocabulary makes of a character that every rule has passed."""
+    if char in _SPACES:
+        return CharacterFate(char, count, "mapped", "word delimiter", _HEAD[-1], example)
+    if count < min_count:
+        return CharacterFate(char, count, "dropped", f"min_count {min_count}", "", example)
+    return CharacterFate(char, count, "kept", "", char, example)
 
 
 class _Ledger:
