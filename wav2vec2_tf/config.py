@@ -22,6 +22,11 @@ LEGACY_KEYS = {
 }  # fmt: skip
 
 
+# sizes that divide, or that something is divided by
+POSITIVE = ("hidden_size", "num_attention_heads", "num_conv_pos_embeddings", "num_conv_pos_embedding_groups")
+POSITIVE += ("conv_dim", "conv_kernel", "conv_stride", "mask_time_length", "mask_feature_length")
+
+
 @dataclass(frozen=True)
 class Wav2Vec2Config:
     """Describes one wav2vec 2.0 architecture.
@@ -102,6 +107,10 @@ class Wav2Vec2Config:
         heads, groups = self.num_attention_heads, self.num_conv_pos_embedding_groups
         yield len(set(convs)) == 1, f"conv_dim, conv_kernel and conv_stride need one length; they have {convs}"
         yield convs[0] > 0, "conv_dim is empty; the feature encoder needs a convolution"
+        for name in POSITIVE:
+            values = getattr(self, name)
+            positive = min(values) > 0 if isinstance(values, tuple) else values > 0
+            yield positive, f"{name} must be positive, not {values}"
         yield self.hidden_size % heads == 0, f"hidden_size {self.hidden_size} is no multiple of {heads} attention heads"
         yield (
             self.hidden_size % groups == 0,
@@ -119,15 +128,17 @@ class Wav2Vec2Config:
             f"pad_token_id {self.pad_token_id} (the CTC blank) lies outside the vocabulary of {self.vocab_size}",
         )
         for item in dataclasses.fields(self):
-            if item.name.endswith(("_prob", "dropout", "layerdrop")):
-                value = getattr(self, item.name)
+            value = getattr(self, item.name)
+            if item.name.endswith(("_prob", "layerdrop")):
                 yield 0 <= value <= 1, f"{item.name} is a probability, not {value}"
+            if item.name.endswith("dropout"):
+                yield 0 <= value < 1, f"{item.name} is a share in [0, 1), not {value}"
         yield not self.add_adapter, "add_adapter=True (stacked stride-2 convolutions) is not supported"
 
     @property
     def convs(self) -> tuple[Conv, ...]:
         """Kernels and strides of the feature encoder, for `wav2vec2_tf.lengths`."""
-        return tuple(Conv(k, s) for k, s in zip(self.conv_kernel, self.conv_stride))
+        return tuple(Conv(k, s) for k, s in zip(self.conv_kernel, self.conv_stride, strict=True))
 
     @classmethod
     def base(cls, **changes) -> "Wav2Vec2Config":

@@ -5,6 +5,7 @@ integer operators only. Masks on the device are made by the layers from the fram
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 SAMPLE_RATE_HZ = 16_000
@@ -90,4 +91,4 @@ def ctc_frames_needed(labels: Sequence) -> int:
         Frames; a clip with fewer has no alignment and an infinite loss.
     Source: Graves et al. 2006, section 3.1.
     """
-    return len(labels) + sum(a == b for a, b in zip(labels, labels[1:]))
+    return len(labels) + sum(a == b for a, b in pairwise(labels))

@@ -57,7 +57,7 @@ class Wav2Vec2Model(keras.Model):
         Returns:
             [B, T, hidden_size]; with `output_hidden_states`, that and a list of num_hidden_layers + 1 such tensors.
         Raises:
-            ValueError: `input_values` is not [B, S], or too short for one frame.
+            ValueError: `input_values` is not [B, S] or not float, or too short for one frame.
         """
         self._check(input_values)
         if num_samples is None:
@@ -89,8 +89,15 @@ class Wav2Vec2Model(keras.Model):
         shape, need = input_values.shape, samples_for(1, self.config.convs)
         if len(shape) != 2:
             raise ValueError(f"input_values must be [batch, samples]; got {shape}. Add a batch axis, or drop channels.")
+        if not input_values.dtype.is_floating:
+            raise ValueError(
+                f"input_values must be float; got {input_values.dtype.name}. "
+                f"Normalise them first, with Wav2Vec2Processor or layers.waveform.normalize."
+            )
         if shape[1] is not None and shape[1] < need:
-            raise ValueError(f"input_values hold {shape[1]} samples; one frame takes {need}. Pad, or leave the clip out.")
+            raise ValueError(
+                f"input_values hold {shape[1]} samples; one frame takes {need}. Pad, or leave the clip out."
+            )
 
     def _mask(self, x, frames, seed):
         config = self.config

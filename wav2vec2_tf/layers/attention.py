@@ -8,16 +8,16 @@ from wav2vec2_tf.layers.chance import dropout
 MASKED = -1e9  # finite: a row without any real frame gets a mean, not a NaN
 
 
-def attention_bias(frames, size):
-    """Gives what is added to the scores so that padding draws no attention.
+def attention_mask(frames, size):
+    """Tells which frames may be attended to; boolean, since Keras would cast numbers to the compute type.
 
     Args:
         frames: [B] int32 real frames.
         size: T, padded frames.
     Returns:
-        [B, 1, 1, T] float32: 0 on real frames, a large negative number on padding.
+        [B, 1, 1, T] bool: true on real frames.
     """
-    return (1.0 - tf.sequence_mask(frames, size, dtype=tf.float32))[:, None, None] * MASKED
+    return tf.sequence_mask(frames, size)[:, None, None]
 
 
 class Attention(keras.layers.Layer):
@@ -43,11 +43,12 @@ class Attention(keras.layers.Layer):
         x = tf.reshape(x, [tf.shape(x)[0], -1, self.heads, self.width // self.heads])
         return tf.transpose(x, [0, 2, 1, 3])  # [B, T, C] -> [B, heads, T, C / heads]
 
-    def call(self, x, bias, seed=None):
-        """Args: x [B, T, C]; bias [B, 1, 1, T] float32; seed int32 [2] or None. Returns: [B, T, C]."""
+    def call(self, x, visible, seed=None):
+        """Args: x [B, T, C]; visible [B, 1, 1, T] bool; seed int32 [2] or None. Returns: [B, T, C]."""
         query = self._split(self.q_proj(x) * (self.width // self.heads) ** -0.5)
         scores = tf.matmul(query, self._split(self.k_proj(x)), transpose_b=True)  # [B, heads, T, T]
-        shares = tf.cast(tf.nn.softmax(tf.cast(scores, tf.float32) + bias), x.dtype)
+        shares = tf.nn.softmax(tf.where(visible, tf.cast(scores, tf.float32), MASKED))
+        shares = tf.cast(shares, x.dtype)
         mixed = tf.matmul(dropout(shares, self.rate, seed), self._split(self.v_proj(x)))
         mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), tf.shape(x))  # back to [B, T, C]
         return self.out_proj(mixed)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.layers.activations import ACTIVATIONS
 from wav2vec2_tf.layers.adapters import AttentionAdapter
-from wav2vec2_tf.layers.attention import Attention, attention_bias
+from wav2vec2_tf.layers.attention import Attention, attention_mask
 from wav2vec2_tf.layers.chance import coin, dropout, fold
 from wav2vec2_tf.layers.positional import PositionalConvEmbedding
 
@@ -55,20 +55,20 @@ class EncoderLayer(keras.layers.Layer):
         for part in filter(None, parts):
             part.build(shape)
 
-    def call(self, x, bias, seed=None):
-        """Args: x [B, T, C]; bias [B, 1, 1, T]; seed int32 [2] or None. Returns: [B, T, C]."""
-        return self._stable(x, bias, seed) if self.config.do_stable_layer_norm else self._post(x, bias, seed)
+    def call(self, x, visible, seed=None):
+        """Args: x [B, T, C]; visible [B, 1, 1, T] bool; seed int32 [2] or None. Returns: [B, T, C]."""
+        return self._stable(x, visible, seed) if self.config.do_stable_layer_norm else self._post(x, visible, seed)
 
-    def _attend(self, x, bias, seed):
-        return dropout(self.attention(x, bias, seed=fold(seed, 0)), self.config.hidden_dropout, fold(seed, 1))
+    def _attend(self, x, visible, seed):
+        return dropout(self.attention(x, visible, seed=fold(seed, 0)), self.config.hidden_dropout, fold(seed, 1))
 
-    def _stable(self, x, bias, seed):
-        x = x + self._attend(self.layer_norm(x), bias, seed)
+    def _stable(self, x, visible, seed):
+        x = x + self._attend(self.layer_norm(x), visible, seed)
         x = x + self.feed_forward(self.final_layer_norm(x), seed=fold(seed, 2))
         return x if self.adapter_layer is None else x + self.adapter_layer(x)
 
-    def _post(self, x, bias, seed):
-        x = self.layer_norm(x + self._attend(x, bias, seed))
+    def _post(self, x, visible, seed):
+        x = self.layer_norm(x + self._attend(x, visible, seed))
         return self.final_layer_norm(x + self.feed_forward(x, seed=fold(seed, 2)))
 
 
@@ -103,16 +103,16 @@ class Encoder(keras.layers.Layer):
         x = x + self.pos_conv_embed(x)
         x = x if self.config.do_stable_layer_norm else self.layer_norm(x)
         states = [dropout(x, self.config.hidden_dropout, fold(seed, 0))]
-        bias = attention_bias(frames, tf.shape(x)[1])
+        visible = attention_mask(frames, tf.shape(x)[1])
         for i, block in enumerate(self.blocks):
-            states.append(self._maybe_skip(block, states[-1], bias, fold(seed, i + 1)))
+            states.append(self._maybe_skip(block, states[-1], visible, fold(seed, i + 1)))
         if self.config.do_stable_layer_norm:
             states[-1] = self.layer_norm(states[-1])
         return states
 
-    def _maybe_skip(self, block, x, bias, seed):
+    def _maybe_skip(self, block, x, visible, seed):
         """Runs a block, or in training skips it with probability `layerdrop`, drawn anew at every step."""
         if seed is None or self.config.layerdrop == 0:
-            return block(x, bias, seed=seed)
+            return block(x, visible, seed=seed)
         skip = coin(self.config.layerdrop, fold(seed, 0))
-        return tf.cond(skip, lambda: x, lambda: block(x, bias, seed=fold(seed, 1)))
+        return tf.cond(skip, lambda: x, lambda: block(x, visible, seed=fold(seed, 1)))

@@ -79,12 +79,13 @@ class FeatureEncoder(keras.layers.Layer):
 
     def build(self, _):
         """Builds every convolution on the width of the one before."""
-        for layer, channels in zip(self.conv_layers, (1, *self.config.conv_dim)):
+        for layer, channels in zip(self.conv_layers, (1, *self.config.conv_dim[:-1]), strict=True):
             layer.build(channels)
 
     def call(self, audio, num_samples):
         """Args: audio [B, S] float; num_samples [B] int32 real samples. Returns: [B, T, C]."""
-        x = audio[..., None]  # [B, S] -> [B, S, 1]
+        real = tf.sequence_mask(num_samples, tf.shape(audio)[1])  # a NaN in the padding must not get past here
+        x = tf.where(real, audio, tf.zeros([], audio.dtype))[..., None]  # [B, S] -> [B, S, 1]
         for i, layer in enumerate(self.conv_layers):
             x = layer(x, frames_for(num_samples, self.config.convs[: i + 1]))
         return x if self.trainable else tf.stop_gradient(x)

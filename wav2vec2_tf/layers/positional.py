@@ -43,7 +43,8 @@ class PositionalConvEmbedding(keras.layers.Layer):
         x = tf.pad(x, [[0, 0], [self.span // 2, self.span // 2], [0, 0]])
         inputs = tf.split(x, self.groups, axis=2)
         kernels = tf.split(self.kernel(), self.groups, axis=2)
-        x = tf.concat([tf.nn.conv1d(i, k, 1, "VALID") for i, k in zip(inputs, kernels)], axis=2) + self.bias
+        outputs = [tf.nn.conv1d(i, k, 1, "VALID") for i, k in zip(inputs, kernels, strict=True)]
+        x = tf.concat(outputs, axis=2) + self.bias
         if self.span % 2 == 0:
             x = x[:, :-1]  # an even kernel looks one frame ahead; drop it as the original does
         return self.activation(x)
