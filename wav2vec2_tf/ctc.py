@@ -3,11 +3,13 @@
 Forward variables (alpha) and, on the reversed sequence, backward variables (beta) run side by side in the same scan
 over the 2U + 1 states blank, l1, blank, l2, ... blank; the gradient is softmax minus posterior. Everything is float32
 and static in shape, so it runs eagerly, in a graph and under XLA alike. Which rows count, and how rows are averaged,
-is the trainer's business.
+is the trainer's business; `CTCLoss` is for `model.fit`.
 """
 
 import keras
 import tensorflow as tf
+
+from wav2vec2_tf.lengths import frames_for
 
 IMPOSSIBLE = -1e30  # log of nothing; finite, so that no difference of two of them is a NaN
 
@@ -63,6 +65,44 @@ def ctc_loss(logits, frame_lengths, labels, label_lengths, blank: int = 0):
         return tf.where(feasible, losses, 0.0), gradient
 
     return nll(tf.cast(logits, tf.float32))
+
+
+class CTCLoss(keras.losses.Loss):
+    """The loss of the earlier TF port, for `model.compile(optimizer, loss)` and `model.fit`.
+
+    `fit` passes no lengths: every row counts as `model_input_shape[1]` samples long, and its labels end at the first
+    padding. A loop that knows the real lengths calls `ctc_loss`.
+
+    >>> from wav2vec2_tf.config import Wav2Vec2Config
+    >>> loss = CTCLoss(Wav2Vec2Config(), (2, 1000), division_factor=2)
+    >>> round(float(loss(tf.constant([[3], [0]]), tf.zeros([2, 2, 4]))), 4)    # (-log 3/16 - log 1/16) / 2
+    2.2233
+
+    Args:
+        config: Wav2Vec2Config; gives the convolutions and the blank, `pad_token_id`, with which labels are padded.
+        model_input_shape: Shape of the model's input, (batch, samples at 16 kHz).
+        division_factor: What the sum over the batch is divided by, such as the batch size.
+    Raises:
+        ValueError: When called: the logits have fewer frames than `model_input_shape` gives.
+    """
+
+    def __init__(self, config, model_input_shape, division_factor=1, name="ctc_loss"):
+        super().__init__(name=name, reduction="sum")
+        self.blank, self.division_factor = config.pad_token_id, division_factor
+        self.num_samples = int(model_input_shape[1])
+        self.num_frames = frames_for(self.num_samples, config.convs)
+
+    def call(self, y_true, y_pred):
+        """Args: y_true [B, U] labels; y_pred [B, T, V] logits. Returns: [B] float32, summed by Keras."""
+        if y_pred.shape[1] is not None and y_pred.shape[1] < self.num_frames:
+            raise ValueError(
+                f"CTCLoss: model_input_shape says {self.num_samples} samples, which are {self.num_frames} frames; "
+                f"the logits have {y_pred.shape[1]}. Give the shape to which the dataset pads its audio."
+            )
+        labels = tf.cast(y_true, tf.int32)  # Keras hands labels over as floats
+        label_lengths = tf.math.count_nonzero(labels != self.blank, axis=1, dtype=tf.int32)
+        frame_lengths = tf.fill(tf.shape(label_lengths), self.num_frames)
+        return ctc_loss(y_pred, frame_lengths, labels, label_lengths, self.blank) / self.division_factor
 
 
 def _forward_backward(log_probs, frame_lengths, labels, label_lengths, blank):

@@ -21,9 +21,10 @@ class Wav2Vec2ForCTC(keras.Model):
 
     Args:
         config: The architecture; `vocab_size` sets the width of the head.
+        input_shape: Taken for the earlier TF port's sake, and not needed: weights are made from the config.
     """
 
-    def __init__(self, config: Wav2Vec2Config, **kwargs):
+    def __init__(self, config: Wav2Vec2Config, input_shape=None, **kwargs):
         super().__init__(**kwargs)
         self.config = config
         self.wav2vec2 = Wav2Vec2Model(config)
@@ -60,8 +61,11 @@ class Wav2Vec2ForCTC(keras.Model):
     freeze_feature_extractor = freeze_feature_encoder  # the earlier TF port's name
 
     @classmethod
-    def from_pretrained(cls, source) -> "Wav2Vec2ForCTC":
-        """Loads a model from a folder written by `save_pretrained` or by Hugging Face; see `hub.load`."""
+    def from_pretrained(cls, source, input_shape=None) -> "Wav2Vec2ForCTC":
+        """Loads a model from a folder written by `save_pretrained` or by Hugging Face; see `hub.load`.
+
+        `input_shape` is taken for the earlier TF port's sake, and not needed.
+        """
         from wav2vec2_tf import hub  # network and disk come in only when asked for
 
         return hub.load(cls, source)
