@@ -1,0 +1,1 @@
+"""One run, from config to checkpoint to word error rate. `python -m train --help` tells the flags."""

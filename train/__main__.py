@@ -1,0 +1,35 @@
+"""`python -m train`: reads flags, trains, and returns a status that tells the truth."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from train.config import parse
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one request; 0 if it did what was asked, 1 with a line on stderr if not, 130 after Ctrl-C."""
+    request = parse(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported, which is below
+    from train.checkpoints import CheckpointError
+    from train.loop import DivergedError, train
+    from train.overfit import overfit_one_batch
+
+    try:
+        if request.overfit_one_batch:
+            verdict = overfit_one_batch(request.config)
+            print(verdict.line())
+            return 0 if verdict.learned else 1
+        result = train(request.config, request.resume)
+    except (OSError, ValueError, CheckpointError, DivergedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; go on from the last checkpoint with --resume", file=sys.stderr)
+        return 130
+    print(f"done: {result.steps} steps, best WER {result.best_wer:.2%}, model in {request.config.out / 'best'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,264 @@
+"""What a run is told: nested frozen records, and the flags and files generated from them.
+
+Each default stands here once. `parse` turns flags (`--optimizer.learning_rate 1e-3`) and a `--config FILE` into a
+`RunConfig`; `to_yaml` gives the text that is saved with the run. Building a model, an optimizer or batches from
+these values is left to `setup`, `optimizer` and `loop`. No TensorFlow is loaded, so `--help` and errors come at once.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import jsonargparse
+import yaml
+
+from wav2vec2_tf.config import Wav2Vec2Config
+
+FROM_DATA = ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "extra")  # vocab.json and files decide these
+
+ModelConfig = dataclasses.make_dataclass(
+    "ModelConfig",
+    [(item.name, item.type | None, None) for item in dataclasses.fields(Wav2Vec2Config) if item.name not in FROM_DATA],
+    frozen=True,
+)
+ModelConfig.__module__ = __name__
+ModelConfig.__doc__ = (
+    "Fields of the model's `config.json` that differ from the preset, or from `init_from`; null: as there."
+)
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """How utterances become batches of few static shapes.
+
+    Args:
+        batch_seconds: Audio per batch, padding included; each bucket of lengths holds as many rows as fit.
+        max_buckets: Length buckets, hence shapes that are compiled, for training and again for evaluation.
+        speeds: Playback speeds of speed perturbation, one drawn per utterance and epoch; 1.0 alone leaves it as it is.
+        shortest_first_epochs: Epochs at the start whose batches go from short to long; the rest are shuffled.
+    """
+
+    batch_seconds: float = 60.0
+    max_buckets: int = 6
+    speeds: tuple[float, ...] = (1.0,)
+    shortest_first_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW.
+
+    Args:
+        learning_rate: The peak of the schedule.
+        beta_1: Decay of the gradient's mean.
+        beta_2: Decay of the gradient's square.
+        epsilon: Added to the root of the square.
+        weight_decay: Decoupled decay of matrices and kernels (never of biases, gains and other vectors), times the rate.
+        clip_norm: Largest norm of the whole gradient; 0 turns clipping off.
+        ema_momentum: Momentum of a moving average of the weights (0.999 averages about 1000 steps), with which
+            evaluation and `best` then work; null: none.
+    """
+
+    learning_rate: float = 5e-4
+    beta_1: float = 0.9
+    beta_2: float = 0.98
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    ema_momentum: float | None = None
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """The learning rate over the run; see `schedules`.
+
+    Args:
+        name: `tri_stage` (rise, hold, exponential fall), `linear` (rise, fall to 0) or `constant` (rise, hold).
+        warmup: Share of the steps in which the rate rises.
+        hold: Share of the steps at the peak; `tri_stage` only.
+        initial_scale: Rate at step 0 as a share of the peak; `linear` and `constant` begin at 0.
+        final_scale: Rate at the end as a share of the peak; `tri_stage` only.
+    """
+
+    name: Literal["tri_stage", "linear", "constant"] = "tri_stage"
+    warmup: float = 0.1
+    hold: float = 0.4
+    initial_scale: float = 0.01
+    final_scale: float = 0.05
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training run.
+
+    Args:
+        data: Folder written by `data_tools.make_tfrecords`.
+        out: Folder of the run; must be empty or absent, unless `--resume` is given.
+        train_split: Split to learn from.
+        dev_split: Split to evaluate on, whole, at every evaluation.
+        init_from: Folder of a saved model to fine-tune; its vocabulary must be that of `data`.
+        preset: Architecture that `model` changes: base, large, large_lv60, xls_r_300m, xls_r_1b or xls_r_2b.
+        model: Differences to the preset.
+        batches: How utterances become batches.
+        optimizer: AdamW.
+        schedule: The learning rate over the run.
+        epochs: Passes over the train split; or give `steps`.
+        steps: Updates; wins over `epochs`.
+        eval_every: Steps between evaluations (and checkpoints); null: after every epoch.
+        keep_last: Checkpoints kept; `best` is kept besides.
+        log_every: Steps between log lines.
+        freeze_feature_encoder: Whether the convolutions stay as they are.
+        seed: Every draw of the run derives from it.
+        precision: float32, mixed_bfloat16 or mixed_float16 (with dynamic loss scaling).
+        jit_compile: Whether XLA compiles the train and evaluation steps, once per shape.
+    """
+
+    data: Path
+    out: Path
+    train_split: str = "train"
+    dev_split: str = "dev"
+    init_from: Path | None = None
+    preset: Literal["base", "large", "large_lv60", "xls_r_300m", "xls_r_1b", "xls_r_2b"] = "base"
+    model: ModelConfig = field(default_factory=ModelConfig)
+    batches: BatchConfig = field(default_factory=BatchConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    epochs: int = 30
+    steps: int | None = None
+    eval_every: int | None = None
+    keep_last: int = 2
+    log_every: int = 20
+    freeze_feature_encoder: bool = False
+    seed: int = 0
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    jit_compile: bool = True
+
+    def __post_init__(self):
+        for holds, message in self._rules():
+            if not holds:
+                raise ValueError(f"{message}. Correct the flag, or the value in the file given with --config.")
+
+    def _rules(self):
+        for name in ("epochs", "steps", "eval_every", "keep_last", "log_every"):
+            value = getattr(self, name)
+            yield value is None or value >= 1, f"--{name} must be at least 1; got {value}"
+        batches, schedule, optimizer = self.batches, self.schedule, self.optimizer
+        yield batches.batch_seconds > 0, f"--batches.batch_seconds must be positive; got {batches.batch_seconds}"
+        yield batches.max_buckets >= 1, f"--batches.max_buckets must be at least 1; got {batches.max_buckets}"
+        yield batches.speeds and min(batches.speeds) > 0, f"--batches.speeds must be positive; got {batches.speeds}"
+        yield optimizer.learning_rate > 0, f"--optimizer.learning_rate must be positive; got {optimizer.learning_rate}"
+        ema = optimizer.ema_momentum
+        yield ema is None or 0 < ema < 1, f"--optimizer.ema_momentum lies between 0 and 1; got {ema}"
+        shares = schedule.warmup, schedule.hold
+        yield min(shares) >= 0 and sum(shares) <= 1, f"--schedule.warmup and .hold are shares of the run; got {shares}"
+
+    @property
+    def model_changes(self) -> dict:
+        """The fields of `model` that are set."""
+        changes = {item.name: getattr(self.model, item.name) for item in dataclasses.fields(self.model)}
+        return {name: value for name, value in changes.items() if value is not None}
+
+
+def architecture(config: RunConfig, **facts) -> Wav2Vec2Config:
+    """Resolves the model section to a whole `Wav2Vec2Config`.
+
+    Args:
+        config: The run; `init_from`, else `preset`, is changed by `model`.
+        **facts: Values that the data decides (`vocab_size`, `pad_token_id`).
+    Returns:
+        The architecture to build or to load.
+    Raises:
+        ValueError: The values break a rule of `Wav2Vec2Config`.
+    """
+    if config.init_from is None:
+        return getattr(Wav2Vec2Config, config.preset)(**config.model_changes | facts)
+    start = Wav2Vec2Config.from_file(config.init_from / "config.json")
+    return dataclasses.replace(start, **config.model_changes | facts)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one call of `python -m train` asks for.
+
+    Attributes:
+        config: The run.
+        resume: Whether to continue it from its last whole checkpoint.
+        overfit_one_batch: Whether only to prove the set-up on one batch.
+    """
+
+    config: RunConfig
+    resume: bool
+    overfit_one_batch: bool
+
+
+def parse(argv: Sequence[str] | None = None) -> Request:
+    """Reads flags and config files; prints and exits for --help, --print_config and mistakes.
+
+    >>> parse(["--data", "an4", "--out", "run", "--model.hidden_size", "192"]).config.model_changes
+    {'hidden_size': 192}
+
+    Args:
+        argv: Arguments without the program's name; None takes those of the process. `--eval-every` and
+            `--eval_every` are the same flag.
+    Returns:
+        The config, and whether to resume or only to overfit one batch.
+    Raises:
+        SystemExit: With status 2 for an unknown flag or a value that breaks a rule, after saying which.
+    """
+    parser = _parser()
+    try:
+        values = parser.instantiate(
+            parser.parse_args([_underscored(a) for a in (sys.argv[1:] if argv is None else argv)])
+        )
+        config = RunConfig(**{item.name: values[item.name] for item in dataclasses.fields(RunConfig)})
+    except ValueError as error:
+        parser.error(str(error))
+    return Request(config, values.resume, values.overfit_one_batch)
+
+
+def _parser() -> jsonargparse.ArgumentParser:
+    parser = jsonargparse.ArgumentParser(
+        prog="python -m train", description="Trains a CTC speech recogniser on shards."
+    )
+    parser.add_argument("--config", action="config", help="YAML file with any of the values below; flags after it win")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --out from its last whole checkpoint"
+    )
+    parser.add_argument(
+        "--overfit_one_batch",
+        action="store_true",
+        help="repeat one batch until it is learned by heart, say whether that worked, and stop",
+    )
+    parser.add_class_arguments(RunConfig)
+    return parser
+
+
+def _underscored(argument: str) -> str:
+    """Spells the name of a flag with underscores: `--eval-every=3` -> `--eval_every=3`; values stay."""
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def to_yaml(config: RunConfig) -> str:
+    """Gives the text of a config file that repeats the run, the model section spelled out in full.
+
+    >>> print(to_yaml(parse(["--data", "an4", "--out", "run"]).config)[:9])
+    data: an4
+    """
+    model = dataclasses.asdict(architecture(config))
+    values = dataclasses.asdict(config) | {"model": {k: v for k, v in model.items() if k not in FROM_DATA}}
+    return yaml.safe_dump(_plain(values), sort_keys=False)
+
+
+def _plain(value):
+    """Turns paths into strings and tuples into lists, at any depth."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

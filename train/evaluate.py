@@ -1,0 +1,59 @@
+"""Word and character error rates of a model over a whole split.
+
+Run `python -m train.evaluate --model RUN/best --data DIR --split test`. Prints figures and some
+hypotheses, and writes all of them. The work is `train.evaluator`'s.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jsonargparse
+import tensorflow as tf
+from tqdm import tqdm
+
+from data_tools.index import load_index
+from train.config import BatchConfig
+from train.evaluator import Evaluation, Evaluator
+from train.setup import check_vocabulary
+from wav2vec2_tf import Wav2Vec2ForCTC, Wav2Vec2Processor
+
+
+def evaluate_folder(model: Path, data: Path, split: str, config: BatchConfig, jit_compile: bool) -> Evaluation:
+    """Loads a model folder and evaluates it on a split of shards.
+
+    Raises:
+        FileNotFoundError, ValueError: There is no model or no shards, or their vocabularies differ.
+    """
+    index = load_index(data)
+    processor = Wav2Vec2Processor.from_pretrained(model)
+    check_vocabulary(processor.tokenizer, data, model)
+    evaluator = Evaluator(
+        Wav2Vec2ForCTC.from_pretrained(model), processor, index, split, config, jit_compile, report=tqdm.write
+    )
+    return evaluator(lambda items: tqdm(items, unit="batch", desc=split))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Evaluates, prints and writes; returns the exit status."""
+    parser = jsonargparse.ArgumentParser(prog="python -m train.evaluate", description="Measures WER and CER.")
+    parser.add_argument("--model", type=Path, required=True, help="model folder, such as RUN/best")
+    parser.add_argument("--data", type=Path, required=True, help="folder written by data_tools.make_tfrecords")
+    parser.add_argument("--split", type=str, default="test", help="split to evaluate, whole")
+    parser.add_argument("--out", type=Path | None, default=None, help="folder for the results; default: --model")
+    parser.add_argument("--batches", type=BatchConfig, default=BatchConfig())
+    parser.add_argument("--jit_compile", type=bool, default=True, help="whether XLA compiles the model")
+    args = parser.instantiate(parser.parse_args(argv))
+    try:
+        evaluation = evaluate_folder(args.model, args.data, args.split, args.batches, args.jit_compile)
+        evaluation.save(args.out or args.model)
+    except (OSError, ValueError, tf.errors.DataLossError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(evaluation.samples(8))
+    print(evaluation.line())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

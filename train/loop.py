@@ -1,0 +1,231 @@
+"""The order of things in a run: updates, log lines, evaluations, checkpoints.
+
+An update is `step`'s, numbers are `metrics`', folders `checkpoints`' and `run_folder`'s. The loop knows epochs: each is a
+fresh dataset whose order is a pure function of (seed, epoch), so (epoch, batch, step) says where a run stands.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import tensorflow as tf
+from tqdm import tqdm
+
+from data_tools.index import load_index
+from data_tools.reader import batches, plan_epoch
+from train.checkpoints import CheckpointError, State, load_checkpoint, save_checkpoint
+from train.config import RunConfig
+from train.evaluator import Evaluation, Evaluator
+from train.metrics import MetricsLog, clock, summarize
+from train.optimizer import averaged_weights, build_optimizer
+from train.run_folder import begin, save_best
+from train.schedules import learning_rate
+from train.setup import build_model, load_processor, order_digest, plan, reader_options
+from train.step import Counts, TrainStep, add_shares, fetch
+
+
+class DivergedError(RuntimeError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    Attributes:
+        steps: Updates done.
+        best_wer: Lowest dev word error rate, that of RUN/best.
+        last: The last evaluation.
+    """
+
+    steps: int
+    best_wer: float
+    last: Evaluation
+
+
+def train(config: RunConfig, resume: bool = False, strategy=None, report: Callable[[str], None] = tqdm.write) -> Result:
+    """Trains to the end, or from the last checkpoint to the end.
+
+    Args:
+        config: The run.
+        resume: Continue in `config.out`.
+        strategy: tf.distribute strategy; None takes the current one.
+        report: Takes log lines.
+    Returns:
+        How it ended; RUN/best is a loadable model.
+    Raises:
+        FileExistsError, FileNotFoundError, ValueError: Shards, config and folder do not fit together.
+        CheckpointError: The disk is full, or the checkpoint belongs to another run.
+        DivergedError: The loss became NaN or infinite.
+    """
+    loop = Loop(config, strategy or tf.distribute.get_strategy(), report)
+    loop.start(begin(config, resume))
+    return loop.run()
+
+
+class Loop:
+    """One run in progress; see `train`."""
+
+    def __init__(self, config: RunConfig, strategy, report):
+        self.config, self.report = config, report
+        self.index = load_index(config.data)
+        self.processor = load_processor(config)
+        self.buckets = plan(self.index, config.train_split, config.batches)
+        with strategy.scope():
+            self.model = build_model(config, self.processor.tokenizer)
+            variables = self.model.trainable_variables
+            self.optimizer = build_optimizer(config.optimizer, variables, config.precision)
+        self.step = TrainStep(
+            self.model,
+            self.optimizer,
+            do_normalize=self.processor.feature.do_normalize,
+            clip_norm=config.optimizer.clip_norm,
+            seed=config.seed,
+            strategy=strategy,
+            jit_compile=config.jit_compile,
+            report=report,
+        )
+        self.evaluator = Evaluator(
+            self.model, self.processor, self.index, config.dev_split, config.batches, config.jit_compile, report
+        )
+        self.num_steps = config.steps or sum(map(self._epoch_batches, range(config.epochs)))
+        self.state = State(order=order_digest(config, self.index))
+        self.last = None
+        self.pending: list[Counts] = []
+        self.pending_ids: list[tf.Tensor] = []
+
+    def start(self, checkpoint) -> None:
+        """Puts a checkpoint in place, or nothing for a new run, and says what is about to happen.
+
+        Raises:
+            CheckpointError: The checkpoint belongs to other data, another seed or another model.
+        """
+        if checkpoint is not None:
+            state = load_checkpoint(checkpoint, self.model, self.optimizer)
+            if state.order != self.state.order:
+                raise CheckpointError(
+                    f"{checkpoint} saw other shards, another --seed or other --batches than given now, so its place in "
+                    f"the data means nothing. Resume with --config {self.config.out / 'config.yaml'} --resume."
+                )
+            self.state = state
+            self.report(f"resuming after step {state.step} of {self.num_steps} (epoch {state.epoch})")
+        lengths = self.index.lengths(self.config.train_split)
+        self.report(
+            f"train={len(lengths)} utterances hours={lengths.sum() / 16_000 / 3600:.2f} steps={self.num_steps} "
+            f"parameters={self.model.count_params():,} vocabulary={self.model.config.vocab_size} "
+            f"shapes={len(self.buckets.edges)}+{len(self.evaluator.buckets.edges)}"
+        )
+
+    def run(self) -> Result:
+        """Works until the last step; returns how it ended."""
+        self.log = MetricsLog(self.config.out)
+        self.bar = tqdm(total=self.num_steps, initial=self.state.step, unit="step", disable=None, smoothing=0.05)
+        self._restart_clock()
+        try:
+            while self.state.step < self.num_steps:
+                self._epoch()
+            if self.last is None:  # resumed after its last step
+                self.last = self._evaluate()
+        finally:
+            self.bar.close()
+            self.log.close()
+        return Result(self.state.step, self.state.best_wer, self.last)
+
+    def _plan_options(self, epoch: int) -> dict:
+        settings = self.config.batches
+        return dict(
+            seed=self.config.seed,
+            epoch=epoch,
+            speeds=settings.speeds,
+            shortest_first=epoch < settings.shortest_first_epochs,
+        )
+
+    def _epoch_batches(self, epoch: int) -> int:
+        split = self.config.train_split
+        return plan_epoch(self.index, split, self.buckets, **self._plan_options(epoch)).num_batches
+
+    def _epoch(self) -> None:
+        """Goes through one epoch from where the state stands, and moves the state to the next."""
+        epoch = self.state.epoch
+        size = self._epoch_batches(epoch)
+        options = self._plan_options(epoch) | reader_options(self.processor.tokenizer) | dict(skip=self.state.batch)
+        dataset = batches(self.index, self.config.train_split, buckets=self.buckets, **options)
+        for batch in dataset.map(lambda batch: add_shares(batch, self.model.config.convs)).prefetch(2):
+            self._update(batch)
+            ends = self.state.batch == size
+            if ends:
+                self.state = replace(self.state, epoch=epoch + 1, batch=0)
+            self._after_update(epoch + self.state.batch / size if not ends else epoch + 1, ends)
+            if self.state.step == self.num_steps:
+                return
+        if self.state.epoch == epoch:
+            raise CheckpointError(f"epoch {epoch} gave {self.state.batch} batches, its plan has {size}.")
+
+    def _update(self, batch) -> None:
+        rate = self._rate(self.state.step)
+        self.pending.append(self.step(batch, self.state.step, rate))
+        self.pending_ids.append(batch["id"])
+        self.state = replace(self.state, step=self.state.step + 1, batch=self.state.batch + 1)
+        self.bar.update()
+
+    def _rate(self, step: int) -> float:
+        return learning_rate(step, self.num_steps, self.config.optimizer.learning_rate, self.config.schedule)
+
+    def _after_update(self, epoch: float, epoch_ends: bool) -> None:
+        """Logs and evaluates where it is time to."""
+        step, every = self.state.step, self.config.eval_every
+        is_last = step == self.num_steps
+        evaluate = is_last or (step % every == 0 if every else epoch_ends)
+        if evaluate or step % self.config.log_every == 0 or step == 1:
+            self._log(epoch)
+        if evaluate:
+            self.last = self._evaluate()
+            save_checkpoint(self.config.out, self.model, self.optimizer, self.state, self.config.keep_last)
+            self._restart_clock()
+
+    def _restart_clock(self) -> None:
+        self.clock = time.monotonic() - self.step.gradients.compile_seconds  # compilation does not count
+
+    def _log(self, epoch: float) -> None:
+        updates = fetch(self.pending)
+        self._check_finite(updates)
+        step = self.state.step
+        seconds = time.monotonic() - self.step.gradients.compile_seconds - self.clock
+        rate, left = self._rate(step - 1), self.num_steps - step
+        now = summarize(updates, step=step, rate=rate, epoch=epoch, wall_seconds=seconds, steps_left=left)
+        self.report(now.line())
+        self.log.write("train", step, now.numbers())
+        self.pending, self.pending_ids = [], []
+        self._restart_clock()
+
+    def _check_finite(self, updates: list[Counts]) -> None:
+        """Raises DivergedError for the first update whose loss, or in float32 whose gradient, is not finite."""
+        scaled = self.config.precision == "mixed_float16"  # there an overflowing gradient is skipped by design
+        for i, (update, ids) in enumerate(zip(updates, self.pending_ids, strict=True)):
+            if math.isfinite(update.loss) and (scaled or math.isfinite(update.grad_norm)):
+                continue
+            step = self.state.step - len(updates) + i + 1
+            names = " ".join(name.decode() for name in ids.numpy() if name)
+            raise DivergedError(
+                f"step {step}: loss is {update.loss}, gradient norm {update.grad_norm}, learning rate "
+                f"{self._rate(step - 1):.2g}. The batch: {names}. Likely causes: a rate too high "
+                f"(--optimizer.learning_rate), too short a --schedule.warmup, --optimizer.clip_norm off or too large, "
+                f"or --precision mixed_float16. Checkpoints written before are sound: go on with --resume."
+            )
+
+    def _evaluate(self) -> Evaluation:
+        start = time.monotonic()
+        with averaged_weights(self.optimizer, self.model.trainable_variables):
+            evaluation = self.evaluator()
+            best = self.state.best_wer is None or evaluation.words.rate <= self.state.best_wer
+            if best:
+                save_best(self.config.out, self.model, self.processor, evaluation)
+                self.state = replace(self.state, best_wer=evaluation.words.rate)
+        self.report(evaluation.samples())
+        marks = f" time={clock(time.monotonic() - start)}" + (" best" if best else "")
+        self.report(f"step={self.state.step} {evaluation.line()}{marks}")
+        if evaluation.verdict():
+            self.report(evaluation.verdict())
+        self.log.write("dev", self.state.step, evaluation.numbers())
+        return evaluation

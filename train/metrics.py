@@ -1,0 +1,171 @@
+"""Numbers about a run: error rates, sums between two log lines, and the places they are written to.
+
+Error counting is jiwer's; what is counted and how empty references enter is decided here.
+"""
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import jiwer
+import tensorflow as tf
+
+from train.step import Counts
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Edits between references and hypotheses, in words or characters; add them up over a corpus.
+
+    >>> total = word_errors("GO ON", "GO") + word_errors("", "UH")
+    >>> total.edits, total.length, total.rate
+    (2, 2, 1.0)
+
+    Attributes:
+        substitutions, deletions, insertions: Edits that turn the reference into the hypothesis.
+        length: Units of the reference.
+    """
+
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+    length: int = 0
+
+    def __add__(self, other: "Errors") -> "Errors":
+        return Errors(*(a + b for a, b in zip(self._values, other._values)))
+
+    @property
+    def _values(self):
+        return self.substitutions, self.deletions, self.insertions, self.length
+
+    @property
+    def edits(self) -> int:
+        """All edits."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float:
+        """Edits / length. Without any reference unit: 0 if nothing was inserted, else 1."""
+        return self.edits / self.length if self.length else float(self.edits > 0)
+
+
+def word_errors(reference: str, hypothesis: str) -> Errors:
+    """Counts word edits; an empty reference makes every word of the hypothesis an insertion."""
+    return _errors(jiwer.process_words(reference, hypothesis))
+
+
+def character_errors(reference: str, hypothesis: str) -> Errors:
+    """Counts character edits, spaces included."""
+    return _errors(jiwer.process_characters(reference, hypothesis))
+
+
+def _errors(output) -> Errors:
+    length = output.hits + output.substitutions + output.deletions
+    return Errors(output.substitutions, output.deletions, output.insertions, length)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The updates between two log lines, summed up.
+
+    Attributes:
+        step: Updates done.
+        loss: Mean over the updates, nats per utterance.
+        learning_rate: Of the last update.
+        audio_h_per_h: Hours of speech per hour of wall time, compilation excluded by the caller.
+        blank_ratio: Share of real frames on which the blank scores highest.
+        infeasible: Utterances without an alignment.
+        grad_norm: Mean norm of the gradient before clipping.
+        epoch: Passes over the data, with fraction.
+        eta_seconds: Time left at this pace.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float
+    audio_h_per_h: float
+    blank_ratio: float
+    infeasible: int
+    grad_norm: float
+    epoch: float
+    eta_seconds: float
+
+    def numbers(self) -> dict[str, float]:
+        """Gives the figures that are logged and saved; the step is told besides."""
+        return {name: value for name, value in asdict(self).items() if name != "step"}
+
+    def line(self) -> str:
+        """Gives the log line; it stands alone.
+
+        >>> Progress(1200, 1.832, 2.7e-5, 412.3, 0.5, 3, 1.9, 7.25, 754).line()
+        'step=1200 epoch=7.25 loss=1.832 lr=2.7e-05 audio_h_per_h=412 blank=0.50 grad=1.9 infeasible=3 eta=0:12:34'
+        """
+        return (
+            f"step={self.step} epoch={self.epoch:.2f} loss={self.loss:.3f} lr={self.learning_rate:.2g} "
+            f"audio_h_per_h={self.audio_h_per_h:.0f} blank={self.blank_ratio:.2f} grad={self.grad_norm:.2g} "
+            f"infeasible={self.infeasible} eta={clock(self.eta_seconds)}"
+        )
+
+
+def summarize(updates: Sequence[Counts], *, step, rate, epoch, wall_seconds, steps_left) -> Progress:
+    """Sums up the updates since the last log line.
+
+    Args:
+        updates: Fetched counts, at least one.
+        step: Updates done.
+        rate: Learning rate of the last update.
+        epoch: Passes over the data, with fraction.
+        wall_seconds: Time the updates took.
+        steps_left: Updates still to come.
+    """
+    total = Counts(*map(math.fsum, zip(*updates)))
+    return Progress(
+        step=step,
+        loss=total.loss / len(updates),
+        learning_rate=rate,
+        audio_h_per_h=total.seconds / max(wall_seconds, 1e-9),
+        blank_ratio=total.blanks / max(total.frames, 1),
+        infeasible=int(total.infeasible),
+        grad_norm=total.grad_norm / len(updates),
+        epoch=epoch,
+        eta_seconds=wall_seconds / len(updates) * steps_left,
+    )
+
+
+def clock(seconds: float) -> str:
+    """Writes a duration.
+
+    >>> clock(3725)
+    '1:02:05'
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+class MetricsLog:
+    """Writes numbers to RUN/metrics.jsonl, one object per line, and to RUN/tensorboard.
+
+    Args:
+        run: The run's folder.
+    """
+
+    def __init__(self, run: Path):
+        self.file = open(run / "metrics.jsonl", "a", encoding="utf-8")
+        self.board = tf.summary.create_file_writer(str(run / "tensorboard"))
+
+    def write(self, kind: str, step: int, values: dict[str, float]):
+        """Writes numbers of one step; `kind` ("train", "dev") groups them."""
+        record = {"kind": kind, "step": step, "time": round(time.time(), 3)} | values
+        self.file.write(json.dumps(record) + "\n")
+        self.file.flush()
+        with self.board.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(f"{kind}/{name}", value)
+
+    def close(self):
+        """Ends both files."""
+        self.file.close()
+        self.board.close()

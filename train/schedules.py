@@ -1,0 +1,53 @@
+"""The learning rate as a pure function of the step: nothing to save, nothing to restore.
+
+Formulas work on plain floats, on the host. Who assigns the rate is `step`'s business.
+"""
+
+import math
+
+from train.config import ScheduleConfig
+
+
+def learning_rate(step: int, num_steps: int, peak: float, schedule: ScheduleConfig) -> float:
+    """Gives the rate of one update.
+
+    >>> [round(learning_rate(step, 100, 1.0, ScheduleConfig()), 3) for step in (0, 5, 10, 50, 75, 100)]
+    [0.01, 0.505, 1.0, 1.0, 0.224, 0.05]
+
+    Args:
+        step: Updates done before this one, from 0; beyond `num_steps` the rate stays at its last value.
+        num_steps: Updates of the whole run.
+        peak: The highest rate.
+        schedule: Shape and phases.
+    Returns:
+        The rate, at most `peak`.
+    Source: fairseq's tri_stage scheduler (its code; the docstring's formula is wrong) for `tri_stage`.
+    """
+    done = min(step / num_steps, 1.0)
+    return peak * _SHAPES[schedule.name](done, schedule)
+
+
+def _rise(done: float, warmup: float, start: float = 0.0) -> float:
+    return start + (1 - start) * done / warmup
+
+
+def _tri_stage(done: float, schedule: ScheduleConfig) -> float:
+    begin_decay = schedule.warmup + schedule.hold
+    if done < schedule.warmup:
+        return _rise(done, schedule.warmup, schedule.initial_scale)
+    if done < begin_decay or begin_decay >= 1:
+        return 1.0
+    return math.exp(math.log(schedule.final_scale) * (done - begin_decay) / (1 - begin_decay))
+
+
+def _linear(done: float, schedule: ScheduleConfig) -> float:
+    if done < schedule.warmup:
+        return _rise(done, schedule.warmup)
+    return (1 - done) / (1 - schedule.warmup) if schedule.warmup < 1 else 1.0
+
+
+def _constant(done: float, schedule: ScheduleConfig) -> float:
+    return _rise(done, schedule.warmup) if done < schedule.warmup else 1.0
+
+
+_SHAPES = {"tri_stage": _tri_stage, "linear": _linear, "constant": _constant}

@@ -1,0 +1,106 @@
+"""From a config to the things a run works with: shards, processor, model, buckets. Every mismatch ends here, early.
+
+The update is left to `step`, the order of things to `loop`.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+
+from data_tools.index import Index
+from data_tools.reader import Buckets, plan_buckets
+from train.checkpoints import load_weights
+from train.config import BatchConfig, RunConfig, architecture
+from wav2vec2_tf import Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC, Wav2Vec2Processor
+
+
+class DataError(ValueError):
+    """Shards and model, or shards and config, do not fit together."""
+
+
+def load_processor(config: RunConfig) -> Wav2Vec2Processor:
+    """Gives the run's processor: that of `init_from`, else a normalising one with the shards' vocabulary.
+
+    Raises:
+        FileNotFoundError: The shards have no vocab.json, or `init_from` lacks a file.
+        DataError: `init_from` has another vocabulary than the shards.
+    """
+    if config.init_from is not None:
+        processor = Wav2Vec2Processor.from_pretrained(config.init_from)
+        check_vocabulary(processor.tokenizer, config.data, config.init_from)
+        return processor
+    return Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(config.data))
+
+
+def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: Path, model: Path) -> None:
+    """Refuses shards whose vocabulary is not the model's.
+
+    Args:
+        tokenizer: The model's.
+        data: Folder of shards.
+        model: The model's folder, named in the error.
+    Raises:
+        DataError: A token is missing on one side, or has another id.
+    """
+    theirs = Wav2Vec2CTCTokenizer.from_pretrained(data).vocab
+    differing = {token for token, _ in theirs.items() ^ tokenizer.vocab.items()}
+    if differing:
+        shown = " ".join(sorted(differing)[:10])
+        raise DataError(
+            f"{data / 'vocab.json'} and {model / 'vocab.json'} differ in {len(differing)} tokens ({shown}). "
+            f"Make the shards with the model's vocabulary, or train without --init_from."
+        )
+
+
+def build_model(config: RunConfig, tokenizer: Wav2Vec2CTCTokenizer) -> Wav2Vec2ForCTC:
+    """Makes the run's model: random weights from the seed, or those of `init_from`.
+
+    Raises:
+        FileNotFoundError: `init_from` is not a model folder.
+        ValueError: The architecture breaks a rule, or is not that of `init_from`.
+    """
+    keras.config.set_dtype_policy(config.precision)
+    keras.utils.set_random_seed(config.seed)
+    facts = dict(vocab_size=max(tokenizer.vocab.values()) + 1, pad_token_id=tokenizer.pad_token_id)
+    model = Wav2Vec2ForCTC(architecture(config, **facts))
+    if config.init_from is not None:
+        load_weights(model, config.init_from)
+    if config.freeze_feature_encoder:
+        model.freeze_feature_encoder()
+    return model
+
+
+def plan(index: Index, split: str, config: BatchConfig) -> Buckets:
+    """Cuts the lengths of a split into a few batch shapes.
+
+    Raises:
+        ValueError: There is no such split, or it is empty.
+    """
+    lengths = index.lengths(split)
+    if not len(lengths):
+        raise DataError(
+            f"split {split!r} of {index.folder} holds no utterance. Choose another of {list(index.splits)}."
+        )
+    return plan_buckets(lengths, index.label_counts(split), config.batch_seconds, config.max_buckets)
+
+
+def reader_options(tokenizer: Wav2Vec2CTCTokenizer) -> dict:
+    """Gives what `data_tools.reader.batches` wants to know about the vocabulary."""
+    return dict(characters=tokenizer.characters, unk_id=tokenizer.unk_token_id)
+
+
+def order_digest(config: RunConfig, index: Index) -> str:
+    """Names what the order of batches depends on: a run is resumed only with the same.
+
+    Args:
+        config: Seed, split and batch settings enter.
+        index: Names and lengths of the shards enter.
+    Returns:
+        A short hexadecimal digest.
+    """
+    shards = [[shard.file, shard.records, shard.bytes] for shard in index.shards(config.train_split)]
+    parts = [config.seed, config.train_split, asdict(config.batches), shards]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
