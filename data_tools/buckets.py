@@ -33,7 +33,7 @@ def plan_buckets(
 ) -> Buckets:
     """Chooses the shapes that need the least padding.
 
-    >>> plan_buckets(np.array([16_000, 15_000, 48_000]), np.array([5, 9, 7]), batch_seconds=6, max_buckets=2)
+    >>> plan_buckets(np.array([16_000, 15_000, 48_000]), np.array([5, 9, 7]), batch_seconds=4, max_buckets=2)
     Buckets(edges=(16000, 48000), batch_sizes=(2, 1), label_widths=(9, 9))
 
     Args:
@@ -65,8 +65,7 @@ def _best_edges(counts: np.ndarray, max_buckets: int) -> list[int]:
     """Cuts bins 0..M into at most `max_buckets` runs whose padding, count * (end of run - bin), is least in sum."""
     last = len(counts) - 1
     below = np.concatenate([[0], np.cumsum(counts)])  # clips in bins before each
-    cost = np.full(last + 1, np.inf)  # cheapest cover of bins 0..e with the buckets so far, padded length counted
-    cost = below[1:] * np.arange(last + 1, dtype=float)
+    cost = below[1:] * np.arange(last + 1, dtype=float)  # padded length of bins 0..e in the buckets so far
     came_from = []
     for _ in range(max_buckets - 1):
         # [s, e]: bins up to s are covered already, one more bucket takes s+1..e

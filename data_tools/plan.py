@@ -100,7 +100,8 @@ def plan_epoch(
 def _draw_speeds(num_samples, num_labels, buckets: Buckets, speeds: Sequence[float], rng) -> np.ndarray:
     if rng is None or tuple(speeds) == (1.0,):
         return np.ones(len(num_samples))
-    drawn = rng.choice(np.asarray(speeds, float), len(num_samples))
+    # the reader gets speeds as float32; dividing by the same numbers here, it comes to the same lengths
+    drawn = rng.choice(np.asarray(speeds, np.float32), len(num_samples)).astype(np.float64)
     length = np.floor(num_samples / drawn).astype(np.int64)
     # labels + repeats is not in the index; twice the labels is the most it can be, and costs only a few short clips
     fits = (length <= buckets.edges[-1]) & (frames_for(length, BASE) >= 2 * num_labels)

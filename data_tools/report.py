@@ -97,8 +97,8 @@ def draw(index: Index, path: Path) -> None:
         clips = index.lengths(split) / index.sample_rate_hz
         label = f"{split}: {len(clips)} clips, {clips.sum() / 3600:.2f} h"
         axes.hist(clips, bins=np.linspace(0, longest, 41), histtype="step", linewidth=1.5, label=label)
+        axes.legend()
     axes.set(xlabel="length of a clip in seconds", ylabel="clips", xlim=(0, longest), title=index.folder.name)
-    axes.legend()
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
 

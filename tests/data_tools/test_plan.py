@@ -1,0 +1,168 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_tools.buckets import Buckets, plan_buckets
+from data_tools.index import Index, Shard
+from data_tools.plan import plan_epoch
+
+LENGTHS = np.random.default_rng(0).integers(16_000, 96_000, 230)
+LABELS = np.random.default_rng(1).integers(5, 20, 230)
+
+
+def index_of(num_shards=5, lengths=LENGTHS, labels=LABELS):
+    shards = tuple(
+        Shard(f"train-{i}", len(some), 1_000, some, few)
+        for i, (some, few) in enumerate(
+            zip(np.array_split(lengths, num_shards), np.array_split(labels, num_shards), strict=True)
+        )
+    )
+    return Index(Path("corpus"), 16_000, (), {}, {}, {"train": shards})
+
+
+INDEX = index_of()
+BUCKETS = plan_buckets(LENGTHS, LABELS, batch_seconds=60, max_buckets=4)
+
+
+def plan(index=INDEX, buckets=BUCKETS, **more):
+    return plan_epoch(index, "train", buckets, **more)
+
+
+def batches_of(plan, index=INDEX, buckets=BUCKETS):
+    """Lists (bucket, places in the index) per batch; -1 where a row is filled up."""
+    begins = np.cumsum([0] + [shard.records for shard in index.shards("train")])
+    listed = []
+    for w, files in enumerate(plan.window_files):
+        places = np.concatenate([np.arange(begins[i], begins[i + 1]) for i in files] + [[-1]])
+        for b in range(plan.first_batch[w], plan.first_batch[w + 1]):
+            start = plan.first_row[b]
+            rows = plan.row[start : start + buckets.batch_sizes[plan.bucket[b]]]
+            listed.append((int(plan.bucket[b]), places[rows].tolist()))
+    return listed
+
+
+def records(plan, **more):
+    return [place for _, rows in batches_of(plan, **more) for place in rows if place >= 0]
+
+
+def fields(plan):
+    return [np.asarray(value).tolist() for value in (plan.bucket, plan.first_row, plan.row, plan.speed)]
+
+
+@pytest.mark.parametrize("more", [{}, dict(seed=1), dict(seed=1, window_bytes=2_500), dict(seed=1, speeds=(0.8, 1.2))])
+def test_every_record_is_in_one_batch(more):
+    assert sorted(records(plan(**more))) == list(range(230))
+
+
+def test_every_record_fits_its_batch():
+    for bucket, rows in batches_of(plan(seed=1)):
+        assert all(LENGTHS[i] <= BUCKETS.edges[bucket] and LABELS[i] <= BUCKETS.label_widths[bucket] for i in rows)
+
+
+def test_only_the_last_batch_of_a_window_is_short_of_rows():
+    short = [bucket for bucket, rows in batches_of(plan(seed=1)) if -1 in rows]
+    assert short in ([], [3])
+
+
+def test_same_seed_and_epoch_give_the_same_plan():
+    assert fields(plan(seed=3, epoch=2, speeds=(0.9, 1.1))) == fields(plan(seed=3, epoch=2, speeds=(0.9, 1.1)))
+
+
+@pytest.mark.parametrize("other", [dict(seed=3, epoch=1), dict(seed=4, epoch=0)])
+def test_another_epoch_or_seed_gives_another_plan(other):
+    assert records(plan(seed=3)) != records(plan(**other))
+
+
+def test_a_global_seed_changes_nothing():
+    first = fields(plan(seed=3))
+    np.random.seed(7)  # noqa: NPY002
+    assert fields(plan(seed=3)) == first
+
+
+def test_shuffling_mixes_batches_across_buckets():
+    order = [bucket for bucket, _ in batches_of(plan(seed=1))]
+    assert order != sorted(order)
+
+
+def test_shards_come_in_another_order_each_epoch():
+    orders = {plan(seed=1, epoch=epoch, window_bytes=1_000).window_files for epoch in range(5)}
+    assert len(orders) > 1
+
+
+def test_without_a_seed_the_order_is_that_of_the_index():
+    listed = batches_of(plan())
+    assert [bucket for bucket, _ in listed] == sorted(bucket for bucket, _ in listed)
+    first = [i for bucket, rows in listed if bucket == 0 for i in rows]
+    assert first == sorted(first)
+
+
+def test_a_window_holds_as_many_shards_as_fit():
+    assert [len(files) for files in plan(seed=1, window_bytes=2_500).window_files] == [2, 2, 1]
+    assert [len(files) for files in plan(seed=1, window_bytes=1).window_files] == [1] * 5
+    assert [len(files) for files in plan(seed=1).window_files] == [5]
+
+
+def test_shortest_first_sorts_the_epoch():
+    order = [bucket for bucket, _ in batches_of(plan(seed=1, shortest_first=True))]
+    assert order == sorted(order)
+    assert records(plan(seed=1, shortest_first=True)) != records(plan(seed=2, shortest_first=True))
+
+
+def test_shortest_first_needs_all_shards_in_memory():
+    with pytest.raises(ValueError, match="train of corpus has more than 2500 bytes"):
+        plan(seed=1, shortest_first=True, window_bytes=2_500)
+
+
+def test_each_record_draws_a_speed_per_epoch():
+    epochs = [plan(seed=1, epoch=epoch, speeds=(0.9, 1.0, 1.1)) for epoch in (0, 1)]
+    for each in epochs:
+        assert set(each.speed.round(3).astype(str)) == {"0.9", "1.0", "1.1"}
+    by_record = [dict(zip(records(each), each.speed[each.row >= 0].tolist(), strict=True)) for each in epochs]
+    assert by_record[0] != by_record[1]
+
+
+def test_buckets_hold_clips_at_their_new_length():
+    each = plan(seed=1, speeds=(0.9, 1.1))
+    speeds = iter(each.speed.tolist())
+    for bucket, rows in batches_of(each):
+        for i in rows:
+            speed = next(speeds)
+            assert i < 0 or LENGTHS[i] / speed - 1 <= BUCKETS.edges[bucket]
+
+
+def test_a_clip_that_would_outgrow_the_last_bucket_keeps_its_speed():
+    each = plan(seed=1, speeds=(0.5,))
+    speed = dict(zip(records(each), each.speed[each.row >= 0].tolist(), strict=True))
+    assert speed[int(LENGTHS.argmax())] == 1.0
+    assert speed[int(LENGTHS.argmin())] == 0.5
+
+
+def test_a_clip_that_would_lose_the_frames_for_its_labels_keeps_its_speed():
+    lengths, labels = np.array([16_000, 16_000]), np.array([20, 5])  # 49 frames; 24 at double speed
+    index = index_of(1, lengths, labels)
+    each = plan(index, plan_buckets(lengths, labels, 60), seed=1, speeds=(2.0,))
+    assert dict(zip(each.row.tolist(), each.speed.tolist(), strict=True)) == {0: 1.0, 1: 2.0}
+
+
+def test_evaluation_keeps_every_speed():
+    assert set(plan(speeds=(0.9, 1.1)).speed.tolist()) == {1.0}
+
+
+def test_filled_up_rows_are_marked():
+    buckets = Buckets((96_000,), (100,), (20,))
+    each = plan(buckets=buckets, seed=1)
+    assert (each.num_batches, int((each.row < 0).sum())) == (3, 70)
+
+
+def test_a_record_that_fits_no_bucket_is_named():
+    with pytest.raises(ValueError, match=r"corpus, train: record \d+ has \d+ samples and \d+ labels, the largest"):
+        plan(buckets=Buckets((16_000, 32_000), (4, 2), (20, 20)))
+
+
+def test_a_million_records_are_planned_within_seconds():
+    lengths = np.random.default_rng(0).integers(16_000, 320_000, 1_000_000)
+    labels = np.full(1_000_000, 30)
+    index = index_of(1_000, lengths, labels)
+    buckets = plan_buckets(lengths, labels, 320)
+    assert plan(index, buckets, seed=1, window_bytes=4_000).num_batches > 30_000
