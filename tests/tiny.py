@@ -1,0 +1,37 @@
+"""Tiny architectures for tests: three convolutions (58 samples for the first frame, 64 for each next), two blocks."""
+
+import numpy as np
+
+from wav2vec2_tf.config import Wav2Vec2Config
+
+SIZES = dict(
+    vocab_size=9, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+    conv_dim=(6, 7, 8), conv_kernel=(10, 3, 2), conv_stride=(8, 4, 2),
+    num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, mask_time_length=2, mask_feature_length=3,
+)  # fmt: skip
+ARCHITECTURES = {
+    "group_norm": dict(),
+    "layer_norm": dict(feat_extract_norm="layer", do_stable_layer_norm=True, conv_bias=True),
+}
+NO_CHANCE = dict.fromkeys(
+    ("hidden_dropout", "activation_dropout", "attention_dropout", "final_dropout", "layerdrop", "mask_time_prob"), 0.0
+)
+SAMPLES = 64 * 20
+
+
+def tiny(architecture: str = "group_norm", **changes) -> Wav2Vec2Config:
+    """Gives a tiny config of one of the two families."""
+    return Wav2Vec2Config(**SIZES | ARCHITECTURES[architecture] | changes)
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    """Gives float32 noise of unit variance."""
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def perturb(model, seed: int = 0, scale: float = 0.3):
+    """Moves every weight away from its initial value, since zeros and ones hide mistakes; returns the model."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        weight.assign(weight.numpy() + scale * rng.standard_normal(weight.shape))
+    return model
