@@ -56,7 +56,7 @@ def batches(
         index, split, buckets, seed=seed, epoch=epoch, speeds=speeds,
         shortest_first=shortest_first, window_bytes=window_bytes,
     )  # fmt: skip
-    assemble = _assembler(buckets, label_table(index, characters, unk_id), max(speeds))
+    assemble = _assembler(buckets, label_table(index, characters, unk_id), changes_speed=bool((plan.speed != 1).any()))
     row, speed = tf.constant(plan.row), tf.constant(plan.speed)
     bucket, first_row = tf.constant(plan.bucket), tf.constant(plan.first_row)
     last_row = first_row + tf.gather(tf.constant(buckets.batch_sizes, tf.int64), bucket)
@@ -123,7 +123,7 @@ def _read_shard(file: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     return records
 
 
-def _assembler(buckets: Buckets, labels: np.ndarray, max_speed: float):
+def _assembler(buckets: Buckets, labels: np.ndarray, changes_speed: bool):
     edges = tf.constant(buckets.edges, tf.int32)
     widths = tf.constant(buckets.label_widths, tf.int32)
     table = tf.constant(labels)
@@ -132,7 +132,7 @@ def _assembler(buckets: Buckets, labels: np.ndarray, max_speed: float):
         place = tf.where(row < 0, tf.size(records) - 1, row)
         fields = parse_batch(tf.gather(records, place))
         _check_schema(fields["schema"], row)
-        audio, num_samples = _audio(fields, speed, edges[bucket], max_speed)
+        audio, num_samples = _audio(fields, speed if changes_speed else None, edges[bucket])
         ids = tf.strings.unicode_decode(fields["text"], "UTF-8")
         ids = ids.with_flat_values(tf.gather(table, tf.minimum(ids.flat_values, len(labels) - 1)))
         return {
@@ -154,9 +154,9 @@ def _check_schema(schema: tf.Tensor, row: tf.Tensor) -> None:
     tf.debugging.Assert(tf.reduce_all(found == SCHEMA_VERSION), [message, found])
 
 
-def _audio(fields, speed: tf.Tensor, width: tf.Tensor, max_speed: float) -> tuple[tf.Tensor, tf.Tensor]:
+def _audio(fields, speed: tf.Tensor | None, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     num_samples = tf.cast(fields["num_samples"], tf.int32)
-    if max_speed == 1.0:
+    if speed is None:
         return tf.io.decode_raw(fields["audio"], tf.int16, fixed_length=2 * width), num_samples
     longest = tf.reduce_max(num_samples)
     audio = tf.io.decode_raw(fields["audio"], tf.int16, fixed_length=2 * (longest + 1))
