@@ -166,3 +166,14 @@ def test_a_million_records_are_planned_within_seconds():
     index = index_of(1_000, lengths, labels)
     buckets = plan_buckets(lengths, labels, 320)
     assert plan(index, buckets, seed=1, window_bytes=4_000).num_batches > 30_000
+
+
+def test_records_are_shuffled_before_they_are_cut_into_batches():
+    groups = [{frozenset(rows) for _, rows in batches_of(plan(seed=1, epoch=epoch))} for epoch in (0, 1)]
+    assert not groups[0] & groups[1]
+
+
+def test_a_clip_with_many_labels_goes_where_there_is_room_for_them():
+    buckets = Buckets((64_000, 96_000), (10, 10), (8, 20))
+    for bucket, rows in batches_of(plan(buckets=buckets, seed=1), buckets=buckets):
+        assert bucket == 1 or all(LABELS[i] <= 8 for i in rows)
