@@ -10,7 +10,10 @@ from train.config import parse
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one request; 0 if it did what was asked, 1 with a line on stderr if not, 130 after Ctrl-C."""
     request = parse(argv)
+    sys.stdout.reconfigure(line_buffering=True)  # log lines appear at once in a pipe too
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported, which is below
+    import tensorflow as tf
+
     from train.checkpoints import CheckpointError
     from train.loop import DivergedError, train
     from train.overfit import overfit_one_batch
@@ -21,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(verdict.line())
             return 0 if verdict.learned else 1
         result = train(request.config, request.resume)
-    except (OSError, ValueError, CheckpointError, DivergedError) as error:
+    except (OSError, ValueError, CheckpointError, DivergedError, tf.errors.OpError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

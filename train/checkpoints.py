@@ -100,7 +100,7 @@ def load_checkpoint(folder: Path, model, optimizer) -> State:
         raise CheckpointError(
             f"{folder} cannot be read back ({error}). Remove this folder to resume from the checkpoint before it."
         ) from error
-    names = dict(zip(_names(optimizer), optimizer.variables))
+    names = dict(zip(_names(optimizer), optimizer.variables, strict=True))
     if names.keys() != saved.keys() or any(tuple(v.shape) != saved[name].shape for name, v in names.items()):
         raise CheckpointError(
             f"{folder / OPTIMIZER_FILE} belongs to another model or optimizer. Resume with the settings that the run "
@@ -124,7 +124,7 @@ def load_weights(model, folder: Path) -> None:
             f"{folder} holds a model of another architecture than the run asks for. "
             f"Leave out the --model flags that change its sizes."
         )
-    for variable, value in zip(model.weights, saved.weights):
+    for variable, value in zip(model.weights, saved.weights, strict=True):
         variable.assign(value)
 
 

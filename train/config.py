@@ -36,7 +36,7 @@ class BatchConfig:
 
     Args:
         batch_seconds: Audio per batch, padding included; each bucket of lengths holds as many rows as fit.
-        max_buckets: Length buckets, hence shapes that are compiled, for training and again for evaluation.
+        max_buckets: Length buckets, hence shapes that are compiled, in training; evaluation takes half as many.
         speeds: Playback speeds of speed perturbation, one drawn per utterance and epoch; 1.0 alone leaves it as it is.
         shortest_first_epochs: Epochs at the start whose batches go from short to long; the rest are shuffled.
     """
@@ -56,7 +56,7 @@ class OptimizerConfig:
         beta_1: Decay of the gradient's mean.
         beta_2: Decay of the gradient's square.
         epsilon: Added to the root of the square.
-        weight_decay: Decoupled decay of matrices and kernels (never of biases, gains and other vectors), times the rate.
+        weight_decay: Decoupled decay of matrices and kernels (not of biases, gains and other vectors), times the rate.
         clip_norm: Largest norm of the whole gradient; 0 turns clipping off.
         ema_momentum: Momentum of a moving average of the weights (0.999 averages about 1000 steps), with which
             evaluation and `best` then work; null: none.
@@ -79,7 +79,7 @@ class ScheduleConfig:
         name: `tri_stage` (rise, hold, exponential fall), `linear` (rise, fall to 0) or `constant` (rise, hold).
         warmup: Share of the steps in which the rate rises.
         hold: Share of the steps at the peak; `tri_stage` only.
-        initial_scale: Rate at step 0 as a share of the peak; `linear` and `constant` begin at 0.
+        initial_scale: Rate at step 0 as a share of the peak.
         final_scale: Rate at the end as a share of the peak; `tri_stage` only.
     """
 
@@ -152,6 +152,8 @@ class RunConfig:
         yield optimizer.learning_rate > 0, f"--optimizer.learning_rate must be positive; got {optimizer.learning_rate}"
         ema = optimizer.ema_momentum
         yield ema is None or 0 < ema < 1, f"--optimizer.ema_momentum lies between 0 and 1; got {ema}"
+        yield optimizer.clip_norm >= 0, f"--optimizer.clip_norm must not be negative; got {optimizer.clip_norm}"
+        yield schedule.final_scale > 0, f"--schedule.final_scale must be positive; got {schedule.final_scale}"
         shares = schedule.warmup, schedule.hold
         yield min(shares) >= 0 and sum(shares) <= 1, f"--schedule.warmup and .hold are shares of the run; got {shares}"
 

@@ -19,13 +19,13 @@ from train.setup import check_vocabulary
 from wav2vec2_tf import Wav2Vec2ForCTC, Wav2Vec2Processor
 
 
-def evaluate_folder(model: Path, data: Path, split: str, config: BatchConfig, jit_compile: bool) -> Evaluation:
+def evaluate_folder(model: Path, data: Path, split: str, batch_seconds: float, jit_compile: bool) -> Evaluation:
     """Loads a model folder and evaluates it on a split of shards.
 
     Raises:
         FileNotFoundError, ValueError: There is no model or no shards, or their vocabularies differ.
     """
-    index = load_index(data)
+    index, config = load_index(data), BatchConfig(batch_seconds=batch_seconds)
     processor = Wav2Vec2Processor.from_pretrained(model)
     check_vocabulary(processor.tokenizer, data, model)
     evaluator = Evaluator(
@@ -41,13 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder written by data_tools.make_tfrecords")
     parser.add_argument("--split", type=str, default="test", help="split to evaluate, whole")
     parser.add_argument("--out", type=Path | None, default=None, help="folder for the results; default: --model")
-    parser.add_argument("--batches", type=BatchConfig, default=BatchConfig())
+    parser.add_argument("--batch_seconds", type=float, default=BatchConfig.batch_seconds, help="audio per batch")
     parser.add_argument("--jit_compile", type=bool, default=True, help="whether XLA compiles the model")
     args = parser.instantiate(parser.parse_args(argv))
     try:
-        evaluation = evaluate_folder(args.model, args.data, args.split, args.batches, args.jit_compile)
+        evaluation = evaluate_folder(args.model, args.data, args.split, args.batch_seconds, args.jit_compile)
         evaluation.save(args.out or args.model)
-    except (OSError, ValueError, tf.errors.DataLossError) as error:
+    except (OSError, ValueError, tf.errors.OpError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(evaluation.samples(8))

@@ -1,13 +1,13 @@
 """What a model makes of a whole split: hypotheses by utterance id, error rates, loss, blank ratio.
 
-Arg-max runs on the device, so that memory grows with the text, not with the logits. The loop evaluates with this, and so
-does the command `train.evaluate`.
+Arg-max runs on the device, so that memory grows with the text, not with the logits. The loop evaluates with this, and
+so does the command `train.evaluate`.
 """
 
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tensorflow as tf
@@ -90,8 +90,8 @@ class Evaluation:
         if self.blank_ratio < 0.98 or self.words.rate < 0.95:
             return ""
         return (
-            "only blanks so far: every CTC model starts with that, for some thousand updates from random weights. If it "
-            "stays, try a higher or lower --optimizer.learning_rate, a longer --schedule.warmup, "
+            "only blanks so far: every CTC model starts with that, for some thousand updates from random weights. "
+            "If it stays, try a higher or lower --optimizer.learning_rate, a longer --schedule.warmup, "
             "--batches.shortest_first_epochs 1, or check the set-up with --overfit_one_batch."
         )
 
@@ -125,14 +125,14 @@ class Evaluator:
         processor: Its Wav2Vec2Processor; the shards' vocabulary must be its own.
         index: From `load_index`.
         split: Name of the split.
-        config: Seconds of audio per batch, and how many shapes.
+        config: Seconds of audio per batch, and twice how many shapes (a forward pass is cheap, a compilation is not).
         jit_compile: Whether XLA compiles.
         report: Takes a line of text before and after each compilation.
     """
 
     def __init__(self, model, processor, index: Index, split: str, config: BatchConfig, jit_compile=True, report=print):
         self.model, self.processor, self.index, self.split = model, processor, index, split
-        self.buckets = plan(index, split, config)
+        self.buckets = plan(index, split, replace(config, max_buckets=(config.max_buckets + 1) // 2))
         self.predict = Compiled(self._predict, jit_compile, report)
 
     def __call__(self, progress: Callable = iter) -> Evaluation:
@@ -168,10 +168,10 @@ class Evaluator:
             Hypotheses of its real rows; float32 [5]: summed loss, feasible and infeasible rows, frames, blank frames.
         """
         ids, numbers = self.predict(_call, batch)
-        rows = zip(batch["weight"].numpy(), batch["id"].numpy(), batch["text"].numpy(), ids.numpy())
+        rows = zip(batch["weight"].numpy(), batch["id"].numpy(), batch["text"].numpy(), ids.numpy(), strict=True)
         real = [(name.decode(), text.decode(), row) for weight, name, text, row in rows if weight > 0]
         texts = self.processor.batch_decode([row for _, _, row in real]) if real else []
-        return [compare(name, reference, text) for (name, reference, _), text in zip(real, texts)], numbers
+        return [compare(name, reference, text) for (name, reference, _), text in zip(real, texts, strict=True)], numbers
 
     def _batches(self):
         dataset = batches(self.index, self.split, buckets=self.buckets, **reader_options(self.processor.tokenizer))

@@ -1,7 +1,7 @@
 """The order of things in a run: updates, log lines, evaluations, checkpoints.
 
-An update is `step`'s, numbers are `metrics`', folders `checkpoints`' and `run_folder`'s. The loop knows epochs: each is a
-fresh dataset whose order is a pure function of (seed, epoch), so (epoch, batch, step) says where a run stands.
+An update is `step`'s, numbers are `metrics`', folders `checkpoints`' and `run_folder`'s. The loop knows epochs: each
+is a fresh dataset whose order is a pure function of (seed, epoch), so (epoch, batch, step) says where a run stands.
 """
 
 import math
@@ -21,8 +21,9 @@ from train.metrics import MetricsLog, clock, summarize
 from train.optimizer import averaged_weights, build_optimizer
 from train.run_folder import begin, save_best
 from train.schedules import learning_rate
-from train.setup import build_model, load_processor, order_digest, plan, reader_options
+from train.setup import build_model, check_feasible, load_processor, order_digest, plan, reader_options
 from train.step import Counts, TrainStep, add_shares, fetch
+from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 
 
 class DivergedError(RuntimeError):
@@ -74,6 +75,7 @@ class Loop:
         self.buckets = plan(self.index, config.train_split, config.batches)
         with strategy.scope():
             self.model = build_model(config, self.processor.tokenizer)
+            check_feasible(self.index, config.train_split, self.model.config.convs)
             variables = self.model.trainable_variables
             self.optimizer = build_optimizer(config.optimizer, variables, config.precision)
         self.step = TrainStep(
@@ -110,9 +112,9 @@ class Loop:
                 )
             self.state = state
             self.report(f"resuming after step {state.step} of {self.num_steps} (epoch {state.epoch})")
-        lengths = self.index.lengths(self.config.train_split)
+        hours = self.index.lengths(self.config.train_split).sum() / SAMPLE_RATE_HZ / 3600
         self.report(
-            f"train={len(lengths)} utterances hours={lengths.sum() / 16_000 / 3600:.2f} steps={self.num_steps} "
+            f"split={self.config.train_split} hours={hours:.2f} steps={self.num_steps} "
             f"parameters={self.model.count_params():,} vocabulary={self.model.config.vocab_size} "
             f"shapes={len(self.buckets.edges)}+{len(self.evaluator.buckets.edges)}"
         )

@@ -35,7 +35,7 @@ class Errors:
     length: int = 0
 
     def __add__(self, other: "Errors") -> "Errors":
-        return Errors(*(a + b for a, b in zip(self._values, other._values)))
+        return Errors(*(a + b for a, b in zip(self._values, other._values, strict=True)))
 
     @property
     def _values(self):
@@ -78,7 +78,7 @@ class Progress:
         audio_h_per_h: Hours of speech per hour of wall time, compilation excluded by the caller.
         blank_ratio: Share of real frames on which the blank scores highest.
         infeasible: Utterances without an alignment.
-        grad_norm: Mean norm of the gradient before clipping.
+        grad_norm: Mean norm of the gradient before clipping, over the updates whose gradient was finite (0: none was).
         epoch: Passes over the data, with fraction.
         eta_seconds: Time left at this pace.
     """
@@ -121,7 +121,8 @@ def summarize(updates: Sequence[Counts], *, step, rate, epoch, wall_seconds, ste
         wall_seconds: Time the updates took.
         steps_left: Updates still to come.
     """
-    total = Counts(*map(math.fsum, zip(*updates)))
+    norms = [update.grad_norm for update in updates if math.isfinite(update.grad_norm)]
+    total = Counts(*map(sum, zip(*updates, strict=True)))
     return Progress(
         step=step,
         loss=total.loss / len(updates),
@@ -129,7 +130,7 @@ def summarize(updates: Sequence[Counts], *, step, rate, epoch, wall_seconds, ste
         audio_h_per_h=total.seconds / max(wall_seconds, 1e-9),
         blank_ratio=total.blanks / max(total.frames, 1),
         infeasible=int(total.infeasible),
-        grad_norm=total.grad_norm / len(updates),
+        grad_norm=sum(norms) / max(len(norms), 1),
         epoch=epoch,
         eta_seconds=wall_seconds / len(updates) * steps_left,
     )
@@ -153,7 +154,7 @@ class MetricsLog:
     """
 
     def __init__(self, run: Path):
-        self.file = open(run / "metrics.jsonl", "a", encoding="utf-8")
+        self.file = (run / "metrics.jsonl").open("a", encoding="utf-8")
         self.board = tf.summary.create_file_writer(str(run / "tensorboard"))
 
     def write(self, kind: str, step: int, values: dict[str, float]):

@@ -79,5 +79,5 @@ def averaged_weights(optimizer, variables):
     try:
         yield
     finally:
-        for variable, value in zip(variables, kept):
+        for variable, value in zip(variables, kept, strict=True):
             variable.assign(value)

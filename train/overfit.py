@@ -52,7 +52,7 @@ class Verdict:
             return f"overfit_one_batch: PASSED after {facts}. The set-up can learn."
         return (
             f"overfit_one_batch: FAILED after {facts}. Look at the hypotheses above: only blanks ask for another "
-            f"--optimizer.learning_rate or more --steps; wrong letters for a look at vocab.json and at the shards' texts."
+            f"--optimizer.learning_rate or more --steps; wrong letters for a look at vocab.json and the shards' texts."
         )
 
 

@@ -27,14 +27,14 @@ def learning_rate(step: int, num_steps: int, peak: float, schedule: ScheduleConf
     return peak * _SHAPES[schedule.name](done, schedule)
 
 
-def _rise(done: float, warmup: float, start: float = 0.0) -> float:
-    return start + (1 - start) * done / warmup
+def _rise(done: float, schedule: ScheduleConfig) -> float:
+    return schedule.initial_scale + (1 - schedule.initial_scale) * done / schedule.warmup
 
 
 def _tri_stage(done: float, schedule: ScheduleConfig) -> float:
     begin_decay = schedule.warmup + schedule.hold
     if done < schedule.warmup:
-        return _rise(done, schedule.warmup, schedule.initial_scale)
+        return _rise(done, schedule)
     if done < begin_decay or begin_decay >= 1:
         return 1.0
     return math.exp(math.log(schedule.final_scale) * (done - begin_decay) / (1 - begin_decay))
@@ -42,12 +42,12 @@ def _tri_stage(done: float, schedule: ScheduleConfig) -> float:
 
 def _linear(done: float, schedule: ScheduleConfig) -> float:
     if done < schedule.warmup:
-        return _rise(done, schedule.warmup)
+        return _rise(done, schedule)
     return (1 - done) / (1 - schedule.warmup) if schedule.warmup < 1 else 1.0
 
 
 def _constant(done: float, schedule: ScheduleConfig) -> float:
-    return _rise(done, schedule.warmup) if done < schedule.warmup else 1.0
+    return _rise(done, schedule) if done < schedule.warmup else 1.0
 
 
 _SHAPES = {"tri_stage": _tri_stage, "linear": _linear, "constant": _constant}

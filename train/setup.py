@@ -15,6 +15,7 @@ from data_tools.reader import Buckets, plan_buckets
 from train.checkpoints import load_weights
 from train.config import BatchConfig, RunConfig, architecture
 from wav2vec2_tf import Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC, Wav2Vec2Processor
+from wav2vec2_tf.lengths import frames_for, hop_samples
 
 
 class DataError(ValueError):
@@ -73,17 +74,35 @@ def build_model(config: RunConfig, tokenizer: Wav2Vec2CTCTokenizer) -> Wav2Vec2F
     return model
 
 
+def check_feasible(index: Index, split: str, convs) -> None:
+    """Refuses a model whose frames are too few for every utterance of a split.
+
+    Args:
+        index: The shards.
+        split: Name of the split.
+        convs: The model's convolutions.
+    Raises:
+        DataError: No utterance has as many frames as labels.
+    """
+    if not (frames_for(index.lengths(split), convs) >= index.label_counts(split)).any():
+        raise DataError(
+            f"no utterance of {index.folder}, {split}, has as many frames as labels: the model gives one frame per "
+            f"{hop_samples(convs)} samples. Choose smaller --model.conv_stride."
+        )
+
+
 def plan(index: Index, split: str, config: BatchConfig) -> Buckets:
     """Cuts the lengths of a split into a few batch shapes.
 
     Raises:
-        ValueError: There is no such split, or it is empty.
+        DataError: There is no such split, or it is empty.
     """
-    lengths = index.lengths(split)
-    if not len(lengths):
+    if split not in index.splits or not len(index.lengths(split)):
         raise DataError(
-            f"split {split!r} of {index.folder} holds no utterance. Choose another of {list(index.splits)}."
+            f"{index.folder} holds no utterance of a split {split!r}; it has {', '.join(index.splits)}. "
+            f"Name one with --train_split, --dev_split or --split."
         )
+    lengths = index.lengths(split)
     return plan_buckets(lengths, index.label_counts(split), config.batch_seconds, config.max_buckets)
 
 

@@ -21,7 +21,7 @@ from wav2vec2_tf.lengths import SAMPLE_RATE_HZ, frames_for
 class Counts(NamedTuple):
     """What one update saw and did, a float32 scalar each (tensors from `TrainStep`, floats once fetched)."""
 
-    loss: float  # nats per utterance
+    loss: float  # nats per utterance, its labels summed (config.json's ctc_loss_reduction is another trainer's setting)
     utterances: float
     infeasible: float  # utterances whose labels do not fit into their frames; without effect on the loss
     seconds: float  # real audio
@@ -143,8 +143,12 @@ class TrainStep:
             Counts of tensors.
         """
         seed = tf.constant([self.seed, step], tf.int32)
-        gradients, counts = self.gradients(self.strategy.run, batch, seed)
-        norm = self.apply(gradients, tf.constant(rate, tf.float32))
+
+        def update(gradients_of, args):
+            gradients, counts = self.strategy.run(gradients_of, args)
+            return self.apply(gradients, tf.constant(rate, tf.float32)), counts
+
+        norm, counts = self.gradients(update, batch, seed)
         total = self.strategy.reduce("SUM", counts, axis=None)
         return Counts(**total, grad_norm=self.strategy.experimental_local_results(norm)[0])
 

@@ -1,0 +1,65 @@
+import json
+
+import pytest
+import tensorflow as tf
+
+from train.metrics import Errors, MetricsLog, character_errors, summarize, word_errors
+from train.step import Counts
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "expected"),
+    [
+        ("GO ON NOW", "GO ON NOW", Errors(0, 0, 0, 3)),
+        ("GO ON NOW", "GO IN", Errors(1, 1, 0, 3)),
+        ("GO", "GO ON", Errors(0, 0, 1, 1)),
+        ("GO ON", "", Errors(0, 2, 0, 2)),
+        ("", "GO ON", Errors(0, 0, 2, 0)),
+        ("", "", Errors(0, 0, 0, 0)),
+    ],
+)
+def test_word_edits(reference, hypothesis, expected):
+    assert word_errors(reference, hypothesis) == expected
+
+
+def test_characters_count_spaces():
+    assert character_errors("GO ON", "GOON") == Errors(0, 1, 0, 5)
+
+
+@pytest.mark.parametrize(("hypothesis", "rate"), [("", 0.0), ("UH", 1.0)])
+def test_an_empty_corpus_has_a_defined_rate(hypothesis, rate):
+    assert word_errors("", hypothesis).rate == rate
+
+
+def test_errors_add_up_over_a_corpus_not_as_a_mean_of_rates():
+    total = word_errors("A", "B") + word_errors("A B C", "A B C")
+    assert total.rate == 0.25
+
+
+UPDATE = Counts(loss=2.0, utterances=4, infeasible=1, seconds=30, frames=100, blanks=80, grad_norm=3.0)
+
+
+def test_progress_sums_up_the_updates():
+    updates = [UPDATE, UPDATE._replace(loss=4.0, blanks=0, grad_norm=float("inf"))]
+    now = summarize(updates, step=20, rate=1e-3, epoch=1.5, wall_seconds=6.0, steps_left=10)
+    assert (now.loss, now.infeasible, now.blank_ratio, now.audio_h_per_h) == (3.0, 2, 0.4, 10.0)
+    assert now.grad_norm == 3.0  # an overflow in float16 is skipped, and does not blot out the rest
+    assert now.eta_seconds == 30.0
+
+
+def test_the_log_line_stands_alone():
+    now = summarize([UPDATE], step=20, rate=1e-3, epoch=1.5, wall_seconds=3.0, steps_left=100)
+    assert now.line() == (
+        "step=20 epoch=1.50 loss=2.000 lr=0.001 audio_h_per_h=10 blank=0.80 grad=3 infeasible=1 eta=0:05:00"
+    )
+
+
+def test_numbers_go_to_json_lines_and_to_tensorboard(tmp_path):
+    log = MetricsLog(tmp_path)
+    log.write("dev", 7, {"wer": 0.5})
+    log.close()
+    record = json.loads((tmp_path / "metrics.jsonl").read_text())
+    assert (record["kind"], record["step"], record["wer"]) == ("dev", 7, 0.5)
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    tags = [value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value]
+    assert tags == ["dev/wer"]

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data_tools.index import load_index
+from data_tools.reader import batches
+from train.config import OptimizerConfig
+from train.optimizer import build_optimizer
+from train.setup import build_model, load_processor, plan, reader_options
+from train.step import Counts, TrainStep, add_shares, count_blanks, fetch
+
+
+@pytest.fixture
+def batch(config):
+    index, tokenizer = load_index(config.data), load_processor(config).tokenizer
+    buckets = plan(index, "train", config.batches)
+    return next(iter(batches(index, "train", buckets=buckets, **reader_options(tokenizer))))
+
+
+@pytest.fixture
+def make(config, changed):
+    """Gives a fresh model of the same weights, and its compiled update."""
+
+    def make(jit_compile=False, report=print, **changes):
+        settings = changed(**changes)
+        model = build_model(settings, load_processor(settings).tokenizer)
+        optimizer = build_optimizer(OptimizerConfig(), model.trainable_variables)
+        strategy = tf.distribute.get_strategy()
+        options = dict(clip_norm=0.0, seed=1, strategy=strategy, jit_compile=jit_compile, report=report)
+        return model, TrainStep(model, optimizer, do_normalize=True, **options)
+
+    return make
+
+
+def padded(batch, rows):
+    """Appends rows of weight 0, as the reader fills up a batch."""
+    fill = {name: tf.zeros([rows, *value.shape[1:]], value.dtype) for name, value in batch.items()}
+    fill["id"] = fill["text"] = tf.fill([rows], "")
+    return {name: tf.concat([value, fill[name]], 0) for name, value in batch.items()}
+
+
+def with_infeasible_row(batch):
+    """Shortens the last row until its labels cannot fit."""
+    num_samples = tf.concat([batch["num_samples"][:-1], [700]], 0)
+    return batch | {"num_samples": num_samples}
+
+
+def without_last_row(batch):
+    return {name: value[:-1] for name, value in batch.items()}
+
+
+def convs_of(config):
+    from train.config import architecture
+
+    return architecture(config).convs
+
+
+def test_shares_sum_to_one_over_the_feasible_rows(config, batch):
+    share = add_shares(padded(with_infeasible_row(batch), 2), convs_of(config))["share"].numpy()
+    rows = len(share)
+    np.testing.assert_allclose(share[: rows - 3], 1 / (rows - 3), rtol=1e-6)
+    assert not share[rows - 3 :].any()
+
+
+def test_a_batch_without_a_feasible_row_counts_nothing(config, batch):
+    nothing = batch | {"num_samples": tf.zeros_like(batch["num_samples"])}
+    assert not add_shares(nothing, convs_of(config))["share"].numpy().any()
+
+
+def test_the_loss_is_the_mean_over_utterances_and_padding_rows_change_nothing(make, batch, config):
+    convs = convs_of(config)
+    _, step = make()
+    _, other = make()
+    alone = fetch([step(add_shares(batch, convs), 0, 1e-3)])[0]
+    filled = fetch([other(add_shares(padded(batch, 3), convs), 0, 1e-3)])[0]
+    assert filled.loss == pytest.approx(alone.loss, rel=1e-4)
+    assert filled.grad_norm == pytest.approx(alone.grad_norm, rel=1e-3)
+    assert filled.utterances == alone.utterances == len(batch["id"])
+
+
+def test_infeasible_rows_are_counted_and_change_nothing(make, batch, config):
+    convs = convs_of(config)
+    _, step = make()
+    _, other = make()
+    masked = fetch([step(add_shares(with_infeasible_row(batch), convs), 0, 1e-3)])[0]
+    absent = fetch([other(add_shares(without_last_row(batch), convs), 0, 1e-3)])[0]
+    assert (masked.infeasible, absent.infeasible) == (1, 0)
+    assert masked.loss == pytest.approx(absent.loss, rel=1e-4)
+    assert masked.grad_norm == pytest.approx(absent.grad_norm, rel=1e-3)
+
+
+def test_xla_and_graph_agree(make, batch, config):
+    shared = add_shares(batch, convs_of(config))
+    (graph,), (xla,) = (fetch([make(jit_compile)[1](shared, 0, 1e-3)]) for jit_compile in (False, True))
+    np.testing.assert_allclose(xla, graph, rtol=1e-3)
+
+
+def test_chance_is_a_function_of_seed_and_step(make, batch, config):
+    from train.config import ModelConfig  # dropout on, unlike the other tests
+
+    model, shared = dict(vars(config.model)) | dict(hidden_dropout=0.5), add_shares(batch, convs_of(config))
+    losses = [fetch([make(model=ModelConfig(**model))[1](shared, step, 1e-3)])[0].loss for step in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_each_shape_is_compiled_once_and_told(make, batch, config):
+    lines, convs = [], convs_of(config)
+    _, step = make(report=lines.append)
+    for i, example in enumerate([batch, batch, without_last_row(batch), batch]):
+        step(add_shares(example, convs), i, 1e-3)
+    assert step.gradients.function.experimental_get_tracing_count() == 2
+    assert [line.split(" in ")[0] for line in lines] == [
+        "compiling shape 6 x 0.8 s ...",
+        "compiled shape 6 x 0.8 s",
+        "compiling shape 5 x 0.8 s ...",
+        "compiled shape 5 x 0.8 s",
+    ]
+
+
+def test_blanks_are_counted_on_real_frames_only():
+    logits = tf.one_hot([[0, 1, 0, 0], [0, 0, 2, 0]], 3)
+    assert float(count_blanks(logits, tf.constant([3, 2]), 0)) == 4
+    assert float(count_blanks(logits, tf.constant([3, 0]), 1)) == 1
+
+
+def test_fetch_keeps_the_order_of_updates_and_fields():
+    updates = [Counts(*(tf.constant(float(10 * i + j)) for j in range(len(Counts._fields)))) for i in range(3)]
+    assert fetch(updates)[2].loss == 20.0
+    assert fetch(updates)[0].grad_norm == len(Counts._fields) - 1
+    assert fetch([]) == []
