@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from wav2vec2_tf.layers.chance import fold
+from wav2vec2_tf.layers.chance import fold, uniform
 
 
 def span_mask(lengths, size: int, probability: float, span: int, min_spans: int, seed):
@@ -25,10 +25,10 @@ def span_mask(lengths, size: int, probability: float, span: int, min_spans: int,
     """
     batch = tf.shape(lengths)[0]
     expected = probability * tf.cast(lengths, tf.float32) / span
-    num_spans = tf.cast(expected + tf.random.stateless_uniform([batch], fold(seed, 0)), tf.int32)
+    num_spans = tf.cast(expected + uniform([batch], fold(seed, 0)), tf.int32)
     num_spans = tf.maximum(num_spans, min_spans)
     starts = tf.range(size)[None] < lengths[:, None] - span  # [B, size] allowed
-    order = tf.where(starts, tf.random.stateless_uniform([batch, size], fold(seed, 1)), 2.0)
+    order = tf.where(starts, uniform([batch, size], fold(seed, 1)), 2.0)
     rank = tf.argsort(tf.argsort(order, axis=1), axis=1)
     begins = tf.cast(starts & (rank < num_spans[:, None]), tf.int32)
     begun = tf.cumsum(begins, axis=1)
