@@ -207,6 +207,8 @@ class Wav2Vec2Config:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
             raise ValueError(f"{path} is not valid JSON ({error}). Fetch or write the file again.") from error
+        if not isinstance(values, dict):
+            raise ValueError(f"{path} holds no JSON object. Fetch or write the file again.")
         kind = values.get("model_type", "wav2vec2")
         if kind != "wav2vec2":
             raise ValueError(f"{path} describes a {kind!r} model; this package reads model_type 'wav2vec2'.")

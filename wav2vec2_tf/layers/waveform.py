@@ -26,9 +26,9 @@ def normalize(audio, num_samples):
     Source: transformers' Wav2Vec2FeatureExtractor (`do_normalize`), epsilon 1e-7.
     """
     audio = to_float(audio)
-    real = tf.sequence_mask(num_samples, tf.shape(audio)[1], dtype=tf.float32)
+    real = tf.sequence_mask(num_samples, tf.shape(audio)[1])
     count = tf.maximum(tf.cast(num_samples, tf.float32), 1.0)[:, None]
-    mean = tf.reduce_sum(audio * real, axis=1, keepdims=True) / count
-    centred = (audio - mean) * real
+    mean = tf.reduce_sum(tf.where(real, audio, 0.0), axis=1, keepdims=True) / count
+    centred = tf.where(real, audio - mean, 0.0)  # a NaN in the padding stays there
     variance = tf.reduce_sum(centred * centred, axis=1, keepdims=True) / count
     return centred * tf.math.rsqrt(variance + EPSILON)
