@@ -198,7 +198,7 @@ def _named(optimizer) -> dict:
 
 
 def _names(optimizer) -> list[str]:
-    return [f"{i:05d}/{variable.path}" for i, variable in enumerate(optimizer.variables)]
+    return [f"{i:05d}" for i in range(len(optimizer.variables))]  # Keras' own names count up with every model made
 
 
 def weights_bytes(variables) -> int:
