@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wav2vec2_tf.files import write_text
+
 INDEX_FILE = "index.json"
 INDEX_SCHEMA = 1
 """Equals `schema.SCHEMA_VERSION` (a test says so): one number for the records and the file that lists them."""
@@ -89,20 +91,7 @@ def save_index(index: Index) -> None:
         "rejected": index.rejected,
         "splits": splits,
     }
-    write_whole(index.folder / INDEX_FILE, json.dumps(content, ensure_ascii=False) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file beside its place and moves it there once it is safely on disk."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(index.folder / INDEX_FILE, json.dumps(content, ensure_ascii=False) + "\n")
 
 
 def disk_error(folder: Path, error: Exception, rest: str) -> OSError:

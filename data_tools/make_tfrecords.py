@@ -7,7 +7,6 @@ OUT gets the shards, vocab.json, rejects.tsv (clips left out and why), report.tx
 The shards do not depend on the number of workers.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -22,10 +21,11 @@ from tqdm import tqdm
 
 from data_tools import report
 from data_tools.clips import Clip, Job, Limits, Rejection, prepare_all
-from data_tools.index import INDEX_FILE, Index, disk_error, save_index, write_whole
+from data_tools.index import INDEX_FILE, Index, disk_error, save_index
 from data_tools.manifest import Utterance, read_librispeech, read_tsv
 from data_tools.texts import read_vocabulary, settle_texts
 from wav2vec2_tf.audio import duration_seconds
+from wav2vec2_tf.files import write_json, write_text
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 from wav2vec2_tf.text.normalize import DEFAULT_RULES, check_rules
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
@@ -181,9 +181,9 @@ def _accepted(
 def _write_companions(
     index: Index, tokenizer: Wav2Vec2CTCTokenizer, rejections: Sequence[Rejection], told: str
 ) -> None:
-    write_whole(index.folder / "vocab.json", json.dumps(tokenizer.vocab, indent=2, ensure_ascii=False) + "\n")
-    write_whole(index.folder / "rejects.tsv", report.rejects_table(rejections))
-    write_whole(index.folder / "report.txt", told)
+    write_json(index.folder / "vocab.json", tokenizer.vocab)
+    write_text(index.folder / "rejects.tsv", report.rejects_table(rejections))
+    write_text(index.folder / "report.txt", told)
     report.draw(index, index.folder / "lengths.png")
 
 

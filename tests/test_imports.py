@@ -34,7 +34,7 @@ LIBRARIES = {"floor": {"numpy", "soundfile", "soxr"}, "model": {"tensorflow", "k
 UPWARDS = {
     ("wav2vec2_tf.model_ctc", "wav2vec2_tf.hub"),
 }
-DATA_TOOLS_MAY_USE = ("wav2vec2_tf.audio", "wav2vec2_tf.text", "wav2vec2_tf.lengths")
+DATA_TOOLS_MAY_USE = ("wav2vec2_tf.audio", "wav2vec2_tf.files", "wav2vec2_tf.text", "wav2vec2_tf.lengths")
 OPTIONAL = {"gcsfs", "huggingface_hub", "tensorflow_io", "flashlight", "kenlm", "gradio", "apache_beam", "google"}
 PRIVATE = ("keras.src", "tensorflow.python")
 

@@ -3,7 +3,6 @@
 The table of names is `convert.names`; processor files are the processor's business.
 """
 
-import os
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -11,6 +10,7 @@ from safetensors.numpy import save_file
 
 from convert.assign import assign, named_weights
 from wav2vec2_tf.config import Wav2Vec2Config
+from wav2vec2_tf.files import write_text, write_whole
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
@@ -66,17 +66,5 @@ def save(model, folder) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {theirs: name.to_theirs(weight.numpy()) for theirs, (name, weight) in named_weights(model).items()}
-    _write_whole(folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
-    _write_whole(folder / CONFIG_FILE, lambda path: path.write_text(model.config.to_json(), encoding="utf-8"))
-
-
-def _write_whole(path: Path, write) -> None:
-    """Writes beside, syncs, renames."""
-    part = path.with_name(path.name + ".part")
-    try:
-        write(part)
-        with open(part, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+    write_text(folder / CONFIG_FILE, model.config.to_json())

@@ -11,7 +11,7 @@ import numpy as np
 
 from wav2vec2_tf.decoding.greedy import best_ids
 from wav2vec2_tf.features import FeatureSettings, SpeechBatch, checked_samples
-from wav2vec2_tf.json_files import read_json, write_json
+from wav2vec2_tf.files import read_json, write_json
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
 

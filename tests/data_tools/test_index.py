@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from data_tools.index import Index, Shard, ShardsError, disk_error, load_index, save_index, write_whole
+from data_tools.index import Index, Shard, ShardsError, disk_error, load_index, save_index
 
 
 @pytest.fixture
@@ -65,19 +65,6 @@ def test_a_shard_of_another_size_is_named(folder):
     (folder / "train-00000-of-00001.tfrecord").write_bytes(bytes(9))
     with pytest.raises(ShardsError, match=r"train-00000-of-00001.tfrecord has 9 bytes, the index says 10 bytes"):
         load_index(folder)
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "index.json"
-    write_whole(path, "old")
-
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_whole(path, "new")
-    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("index.json", "old")]
 
 
 def test_a_disk_error_tells_folder_cause_and_room(tmp_path):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.json_files import read_json, write_json
+from wav2vec2_tf.files import read_json, write_json
 
 #: The vocabulary of the published English checkpoints.
 STANDARD_TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")
