@@ -91,7 +91,7 @@ class Compiled:
     """
 
     def __init__(self, function: Callable, jit_compile: bool, report: Callable[[str], None]):
-        self.function = tf.function(function, jit_compile=jit_compile, reduce_retracing=False)
+        self.function = tf.function(function, jit_compile=jit_compile, autograph=False)
         self.report, self.shapes, self.compile_seconds = report, set(), 0.0
 
     def __call__(self, run: Callable, batch: dict, *more):
@@ -130,7 +130,7 @@ class TrainStep:
         self.do_normalize, self.clip_norm = do_normalize, clip_norm
         self.variables = model.trainable_variables
         self.gradients = Compiled(self._gradients, jit_compile, report)
-        self.apply = tf.function(lambda *args: strategy.run(self._apply, args))
+        self.apply = tf.function(lambda *args: strategy.run(self._apply, args), autograph=False)
 
     def __call__(self, batch: dict, step: int, rate: float) -> Counts:
         """Makes one update.
