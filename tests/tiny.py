@@ -29,9 +29,13 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-def perturb(model, seed: int = 0, scale: float = 0.3):
-    """Moves every weight away from its initial value, since zeros and ones hide mistakes; returns the model."""
+def perturb(model, seed: int = 0):
+    """Gives every weight a random value, since zeros and ones hide mistakes; the same for the same seed."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
-        weight.assign(weight.numpy() + scale * rng.standard_normal(weight.shape))
+        drawn = rng.standard_normal(weight.shape)
+        if weight.name in ("gamma", "weight_g"):
+            weight.assign(1 + 0.3 * np.tanh(drawn))
+        else:
+            weight.assign(drawn * (np.prod(weight.shape[:-1]) ** -0.5 if len(weight.shape) > 1 else 0.2))
     return model
