@@ -66,5 +66,12 @@ def save(model, folder) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {theirs: name.to_theirs(weight.numpy()) for theirs, (name, weight) in named_weights(model).items()}
-    write_whole(folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, metadata={"format": "pt"}))
+    write_whole(folder / WEIGHTS_FILE, lambda path: _save_tensors(tensors, path))
     write_text(folder / CONFIG_FILE, model.config.to_json())
+
+
+def _save_tensors(tensors: dict, path: Path) -> None:
+    try:
+        save_file(tensors, path, metadata={"format": "pt"})
+    except SafetensorError as error:  # a full disk, too, comes as this
+        raise OSError(f"{path} cannot be written ({error}). Make room, or give another folder.") from error
