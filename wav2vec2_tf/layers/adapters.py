@@ -1,6 +1,7 @@
 """The bottleneck that MMS adds after each feed-forward, one set of weights per language."""
 
 import keras
+import tensorflow as tf
 
 NORM_EPSILON = 1e-5
 
@@ -29,4 +30,5 @@ class AttentionAdapter(keras.layers.Layer):
 
     def call(self, x):
         """Args: x [B, T, C]. Returns: [B, T, C]."""
-        return self.linear_2(self.linear_1(self.norm(x)))
+        flat = tf.reshape(self.norm(x), [-1, self.width])  # [B, T, C] -> [B * T, C]: see Attention
+        return tf.reshape(self.linear_2(self.linear_1(flat)), tf.shape(x))

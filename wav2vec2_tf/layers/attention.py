@@ -23,7 +23,8 @@ def attention_mask(frames, size):
 class Attention(keras.layers.Layer):
     """Scaled dot-product attention of every frame to all real frames: [B, T, C] -> [B, T, C].
 
-    The softmax is taken in float32 under every precision.
+    The softmax is taken in float32 under every precision. Projections see [B * T, C]: over three axes of unknown size
+    Keras takes a tensordot, whose gradient inside the `tf.cond` of LayerDrop XLA cannot compile.
     """
 
     def __init__(self, config, **kwargs):
@@ -39,16 +40,17 @@ class Attention(keras.layers.Layer):
         for layer in (self.q_proj, self.k_proj, self.v_proj, self.out_proj):
             layer.build((None, None, self.width))
 
-    def _split(self, x):
-        x = tf.reshape(x, [tf.shape(x)[0], -1, self.heads, self.width // self.heads])
-        return tf.transpose(x, [0, 2, 1, 3])  # [B, T, C] -> [B, heads, T, C / heads]
+    def _split(self, x, batch):
+        x = tf.reshape(x, [batch, -1, self.heads, self.width // self.heads])
+        return tf.transpose(x, [0, 2, 1, 3])  # [B * T, C] -> [B, heads, T, C / heads]
 
     def call(self, x, visible, seed=None):
         """Args: x [B, T, C]; visible [B, 1, 1, T] bool; seed int32 [2] or None. Returns: [B, T, C]."""
-        query = self._split(self.q_proj(x) * (self.width // self.heads) ** -0.5)
-        scores = tf.matmul(query, self._split(self.k_proj(x)), transpose_b=True)  # [B, heads, T, T]
+        flat, batch = tf.reshape(x, [-1, self.width]), tf.shape(x)[0]
+        query = self._split(self.q_proj(flat) * (self.width // self.heads) ** -0.5, batch)
+        scores = tf.matmul(query, self._split(self.k_proj(flat), batch), transpose_b=True)  # [B, heads, T, T]
         shares = tf.nn.softmax(tf.where(visible, tf.cast(scores, tf.float32), MASKED))
         shares = tf.cast(shares, x.dtype)
-        mixed = tf.matmul(dropout(shares, self.rate, seed), self._split(self.v_proj(x)))
-        mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), tf.shape(x))  # back to [B, T, C]
-        return self.out_proj(mixed)
+        mixed = tf.matmul(dropout(shares, self.rate, seed), self._split(self.v_proj(flat), batch))
+        mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [-1, self.width])  # back to [B * T, C]
+        return tf.reshape(self.out_proj(mixed), tf.shape(x))

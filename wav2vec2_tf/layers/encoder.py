@@ -31,9 +31,11 @@ class FeedForward(keras.layers.Layer):
 
     def call(self, x, seed=None):
         """Args: x [B, T, C]; seed int32 [2] or None. Returns: [B, T, C]."""
+        shape = tf.shape(x)
+        x = tf.reshape(x, [-1, x.shape[-1]])  # [B, T, C] -> [B * T, C]: see Attention
         x = self.activation(self.intermediate_dense(x))
         x = dropout(x, self.config.activation_dropout, fold(seed, 0))
-        return dropout(self.output_dense(x), self.config.hidden_dropout, fold(seed, 1))
+        return tf.reshape(dropout(self.output_dense(x), self.config.hidden_dropout, fold(seed, 1)), shape)
 
 
 class EncoderLayer(keras.layers.Layer):
