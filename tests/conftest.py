@@ -1,6 +1,7 @@
-"""What all tests share: a quiet TensorFlow, and where real speech lies."""
+"""What all tests share: a quiet TensorFlow, one seed, and where real speech lies."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read once, when TensorFlow
 ROOT = Path(__file__).parents[1]
 
 collect_ignore_glob = ["golden/recreate*.py"]  # they alone need PyTorch
+
+
+@pytest.fixture(autouse=True)
+def same_weights_whatever_ran_before():
+    """Starts every test from the same random weights; a test without Keras does not load it for that."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session")
