@@ -1,4 +1,4 @@
-"""The four packages as one distribution, with the range of every dependency that is tested here."""
+"""The four packages as one distribution, with the range of every dependency that is accepted."""
 
 import re
 from pathlib import Path

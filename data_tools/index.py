@@ -124,19 +124,25 @@ def load_index(folder: str | os.PathLike) -> Index:
     """
     folder = Path(folder)
     content = _read(folder / INDEX_FILE)
-    if content.get("schema") != INDEX_SCHEMA:
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != INDEX_SCHEMA:
         raise ShardsError(
-            f"{folder} is of schema {content.get('schema')}, this version reads schema {INDEX_SCHEMA}. "
+            f"{folder} is of schema {schema}, this version reads schema {INDEX_SCHEMA}. "
             "Write the shards again with make_tfrecords."
         )
-    splits = {
-        name: tuple(_shard_from_dict(shard) for shard in split["shards"]) for name, split in content["splits"].items()
-    }
+    try:
+        splits = {
+            name: tuple(_shard_from_dict(shard) for shard in split["shards"])
+            for name, split in content["splits"].items()
+        }
+        rules, rate_hz = tuple(content["text_rules"]), content["sample_rate_hz"]
+        counts = content["characters"], content["rejected"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ShardsError(f"{folder / INDEX_FILE} is damaged ({error!r}). Write the shards again.") from error
     for shards in splits.values():
         for shard in shards:
             _check(folder / shard.file, shard)
-    rules, rate_hz = tuple(content["text_rules"]), content["sample_rate_hz"]
-    return Index(folder, rate_hz, rules, content["characters"], content["rejected"], splits)
+    return Index(folder, rate_hz, rules, *counts, splits)
 
 
 def _read(path: Path) -> dict:

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; go on from the last checkpoint with --resume", file=sys.stderr)
+        print("interrupted; --resume goes on from the last checkpoint, if there is one", file=sys.stderr)
         return 130
     print(f"done: {result.steps} steps, best WER {result.best_wer:.2%}, model in {request.config.out / 'best'}")
     return 0

@@ -213,7 +213,7 @@ def parse(argv: Sequence[str] | None = None) -> Request:
     parser = _parser()
     try:
         values = parser.instantiate(
-            parser.parse_args([_underscored(a) for a in (sys.argv[1:] if argv is None else argv)])
+            parser.parse_args([underscored(a) for a in (sys.argv[1:] if argv is None else argv)])
         )
         config = RunConfig(**{item.name: values[item.name] for item in dataclasses.fields(RunConfig)})
     except ValueError as error:
@@ -238,7 +238,7 @@ def _parser() -> jsonargparse.ArgumentParser:
     return parser
 
 
-def _underscored(argument: str) -> str:
+def underscored(argument: str) -> str:
     """Spells the name of a flag with underscores: `--eval-every=3` -> `--eval_every=3`; values stay."""
     if not argument.startswith("--"):
         return argument

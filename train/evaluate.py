@@ -13,7 +13,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from data_tools.index import load_index
-from train.config import BatchConfig
+from train.config import BatchConfig, underscored
 from train.evaluator import Evaluation, Evaluator
 from train.setup import check_vocabulary
 from wav2vec2_tf import Wav2Vec2ForCTC, Wav2Vec2Processor
@@ -43,15 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path | None, default=None, help="folder for the results; default: --model")
     parser.add_argument("--batch_seconds", type=float, default=BatchConfig.batch_seconds, help="audio per batch")
     parser.add_argument("--jit_compile", type=bool, default=True, help="whether XLA compiles the model")
-    args = parser.instantiate(parser.parse_args(argv))
+    args = parser.instantiate(parser.parse_args([underscored(arg) for arg in (sys.argv[1:] if argv is None else argv)]))
     try:
         evaluation = evaluate_folder(args.model, args.data, args.split, args.batch_seconds, args.jit_compile)
+        print(evaluation.samples(8))
+        print(evaluation.line())
         evaluation.save(args.out or args.model)
     except (OSError, ValueError, tf.errors.OpError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(evaluation.samples(8))
-    print(evaluation.line())
     return 0
 
 

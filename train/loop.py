@@ -19,7 +19,7 @@ from train.config import RunConfig
 from train.evaluator import Evaluation, Evaluator
 from train.metrics import MetricsLog, clock, summarize
 from train.optimizer import averaged_weights, build_optimizer
-from train.run_folder import begin, save_best
+from train.run_folder import begin, save_best, save_config
 from train.schedules import learning_rate
 from train.setup import build_model, check_feasible, load_processor, order_digest, plan, reader_options
 from train.step import Counts, TrainStep, add_shares, fetch
@@ -62,6 +62,7 @@ def train(config: RunConfig, resume: bool = False, strategy=None, report: Callab
     """
     loop = Loop(config, strategy or tf.distribute.get_strategy(), report)
     loop.start(begin(config, resume))
+    save_config(config)
     return loop.run()
 
 

@@ -12,15 +12,16 @@ from pathlib import Path
 from train.checkpoints import recover, weights_bytes, whole_checkpoints, write_folder
 from train.config import RunConfig, to_yaml
 from train.evaluator import Evaluation
+from wav2vec2_tf.files import write_text
 
-BEST = "best"
+BEST, CONFIG_FILE = "best", "config.yaml"
 
 
 def begin(config: RunConfig, resume: bool) -> Path | None:
     """Makes the run's folder, or checks that there is something in it to resume.
 
     Args:
-        config: The run; its resolved form is written to config.yaml.
+        config: The run.
         resume: Whether to continue.
     Returns:
         The checkpoint to continue from; None for a new run.
@@ -35,13 +36,20 @@ def begin(config: RunConfig, resume: bool) -> Path | None:
                 f"--out {run} is not empty. Give another folder, continue the run in it with --resume, or remove it."
             )
         run.mkdir(parents=True, exist_ok=True)
-        (run / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
         return None
     recover(run / BEST)
     found = whole_checkpoints(run)
     if not found:
-        raise FileNotFoundError(f"--resume: {run} holds no whole checkpoint. Start the run without --resume.")
+        raise FileNotFoundError(
+            f"--resume: {run} holds no whole checkpoint to go on from. "
+            "Remove that folder and start the run again without --resume."
+        )
     return found[-1]
+
+
+def save_config(config: RunConfig) -> None:
+    """Writes RUN/config.yaml, the resolved form; a resumed run may have been given more steps, say."""
+    write_text(config.out / CONFIG_FILE, to_yaml(config))
 
 
 def save_best(run: Path, model, processor, evaluation: Evaluation) -> None:

@@ -70,8 +70,8 @@ def ctc_loss(logits, frame_lengths, labels, label_lengths, blank: int = 0):
 class CTCLoss(keras.losses.Loss):
     """The loss of the earlier TF port, for `model.compile(optimizer, loss)` and `model.fit`.
 
-    `fit` passes no lengths: every row counts as `model_input_shape[1]` samples long, and its labels end at the first
-    padding. A loop that knows the real lengths calls `ctc_loss`.
+    `fit` passes no lengths: every row counts as `model_input_shape[1]` samples long, and all its labels but the padding
+    at its end count: blanks, or negative numbers such as -100. A loop that knows the real lengths calls `ctc_loss`.
 
     >>> from wav2vec2_tf.config import Wav2Vec2Config
     >>> loss = CTCLoss(Wav2Vec2Config(), (2, 1000), division_factor=2)
@@ -100,7 +100,7 @@ class CTCLoss(keras.losses.Loss):
                 f"the logits have {y_pred.shape[1]}. Give the shape to which the dataset pads its audio."
             )
         labels = tf.cast(y_true, tf.int32)  # Keras hands labels over as floats
-        label_lengths = tf.math.count_nonzero(labels != self.blank, axis=1, dtype=tf.int32)
+        label_lengths = tf.math.count_nonzero((labels != self.blank) & (labels >= 0), axis=1, dtype=tf.int32)
         frame_lengths = tf.fill(tf.shape(label_lengths), self.num_frames)
         return ctc_loss(y_pred, frame_lengths, labels, label_lengths, self.blank) / self.division_factor
 

@@ -67,6 +67,19 @@ def test_a_shard_of_another_size_is_named(folder):
         load_index(folder)
 
 
+@pytest.mark.parametrize("content", ['{"schema": 1}', '{"schema": 1, "splits": {"train": {"shards": [{}]}}}'])
+def test_a_damaged_index_is_named(folder, content):
+    (folder / "index.json").write_text(content)
+    with pytest.raises(ShardsError, match=r"index.json is damaged .* Write the shards again"):
+        load_index(folder)
+
+
+def test_an_index_that_is_no_object_has_no_schema(folder):
+    (folder / "index.json").write_text("[]")
+    with pytest.raises(ShardsError, match="is of schema None, this version reads schema 1"):
+        load_index(folder)
+
+
 def test_a_disk_error_tells_folder_cause_and_room(tmp_path):
     message = str(disk_error(tmp_path, OSError("full"), "All is gone."))
     assert message.startswith(f"{tmp_path} could not be written (full); ")

@@ -146,7 +146,7 @@ def test_an_output_folder_in_use_is_refused_without_resume(config):
 
 
 def test_resuming_without_a_checkpoint_is_refused(config):
-    with pytest.raises(FileNotFoundError, match="holds no whole checkpoint"):
+    with pytest.raises(FileNotFoundError, match="holds no whole checkpoint to go on from. Remove that folder"):
         train(config, resume=True, report=quiet)
 
 

@@ -164,6 +164,11 @@ def test_ctc_loss_of_the_port_sums_and_divides():
     assert float(by_name(labels.astype(np.float32), logits)) == pytest.approx(truth / 3, rel=1e-6)
 
 
+def test_ctc_loss_of_the_port_takes_negative_padding():
+    loss, logits = CTCLoss(tiny(), (1, 64 * 20)), noise(1, 20, 9)
+    assert float(loss(np.array([[1, 2, -100, -100]]), logits)) == float(loss(np.array([[1, 2, 0, 0]]), logits))
+
+
 def test_ctc_loss_of_the_port_takes_a_short_last_batch():
     loss = CTCLoss(tiny(), (8, 64 * 20))
     assert np.isfinite(loss(np.array([[1, 2]]), noise(1, 20, 9)))
