@@ -1,4 +1,4 @@
-"""Clips under 400 samples crashed the convolutions (users.md 15)."""
+"""Clips under 400 samples crashed the convolutions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Fine-tuning on a CPU died in the positional convolution's backward pass (users.md 2)."""
+"""Fine-tuning on a CPU died in the positional convolution's backward pass (transformers #15114, #26116)."""
 
 import pytest
 import tensorflow as tf

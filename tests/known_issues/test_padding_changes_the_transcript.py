@@ -1,4 +1,4 @@
-"""Users of group-norm models could only transcribe one clip at a time (users.md 4)."""
+"""Users of group-norm models could only transcribe one clip at a time (fairseq #3227, transformers #18501)."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Checkpoints of both weight-norm namings exist, and loaders left the kernel random without a word (users.md 15)."""
+"""Checkpoints of both weight-norm namings exist, and loaders left the kernel random without a word."""
 
 from pathlib import Path
 
