@@ -17,11 +17,16 @@ import yaml
 
 from wav2vec2_tf.config import Wav2Vec2Config
 
-FROM_DATA = ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id", "extra")  # vocab.json and files decide these
+FROM_DATA = "vocab_size pad_token_id bos_token_id eos_token_id extra"  # vocab.json and files decide these
+IDLE = """feat_quantizer_dropout num_codevectors_per_group num_codevector_groups contrastive_logits_temperature
+    num_negatives codevector_dim proj_codevector_dim diversity_loss_weight ctc_loss_reduction ctc_zero_infinity
+    use_weighted_layer_sum classifier_proj_size add_adapter adapter_kernel_size adapter_stride num_adapter_layers
+    output_hidden_size"""  # without effect on CTC training here
+NO_FLAGS = {*FROM_DATA.split(), *IDLE.split()}
 
 ModelConfig = dataclasses.make_dataclass(
     "ModelConfig",
-    [(item.name, item.type | None, None) for item in dataclasses.fields(Wav2Vec2Config) if item.name not in FROM_DATA],
+    [(item.name, item.type | None, None) for item in dataclasses.fields(Wav2Vec2Config) if item.name not in NO_FLAGS],
     frozen=True,
 )
 ModelConfig.__module__ = __name__
@@ -247,13 +252,15 @@ def underscored(argument: str) -> str:
 
 
 def to_yaml(config: RunConfig) -> str:
-    """Gives the text of a config file that repeats the run, the model section spelled out in full.
+    """Gives the text of a config file that repeats the run.
+
+    The model section is spelled out in full, and so wins over another `preset` given with the file.
 
     >>> print(to_yaml(parse(["--data", "an4", "--out", "run"]).config)[:9])
     data: an4
     """
     model = dataclasses.asdict(architecture(config))
-    values = dataclasses.asdict(config) | {"model": {k: v for k, v in model.items() if k not in FROM_DATA}}
+    values = dataclasses.asdict(config) | {"model": {k: v for k, v in model.items() if k not in NO_FLAGS}}
     return yaml.safe_dump(_plain(values), sort_keys=False)
 
 
