@@ -202,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Flags; those of the process if None.
     Returns:
-        0, or 1 after an error told on stderr.
+        0; 1 after an error told on stderr; 130 after Ctrl-C.
     """
     arguments = _underscored(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -210,6 +210,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError) as error:
         print(f"make_tfrecords: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("make_tfrecords: interrupted; --out has no index.json and so does not count as shards", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -33,11 +33,3 @@ def speech_dir() -> Path:
 def sample_dir() -> Path:
     """The corpus in the box: manifest.tsv and one folder per split."""
     return ROOT / "data_tools" / "sample"
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("accelerator"):
-        import tensorflow as tf
-
-        if not tf.config.list_physical_devices("GPU") + tf.config.list_physical_devices("TPU"):
-            pytest.skip("no GPU or TPU here")

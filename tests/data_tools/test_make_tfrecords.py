@@ -110,6 +110,19 @@ def test_a_folder_of_a_killed_run_is_not_taken_for_finished(small, tmp_path):
         make_tfrecords(options(small, tmp_path))
 
 
+def test_ctrl_c_leaves_no_shards_and_says_so(small, tmp_path, monkeypatch, capsys):
+    def interrupted(**fields):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("data_tools.schema.serialize", interrupted)
+    given = options(small, tmp_path / "out")
+    assert (
+        main(["--manifest", str(given.manifest), "--audio_root", str(given.audio_root), "--out", str(given.out)]) == 130
+    )
+    assert "interrupted; --out has no index.json" in capsys.readouterr().err
+    assert not list(given.out.iterdir())
+
+
 def test_nothing_accepted_is_an_error_without_index(corpus, tmp_path):
     corpus.list("x", "none.wav")
     with pytest.raises(ValueError, match=r"All 1 utterances were rejected; .*rejects.tsv says why"):

@@ -109,12 +109,6 @@ class Wav2Vec2CTCTokenizer:
         return self.vocab[self.word_delimiter_token]
 
     @property
-    def special_token_ids(self) -> frozenset[int]:
-        """Ids that decoding leaves out: begin, end, unknown and blank."""
-        tokens = (self.bos_token, self.eos_token, self.unk_token, self.pad_token)
-        return frozenset(self.vocab[token] for token in tokens if token is not None)
-
-    @property
     def characters(self) -> dict[str, int]:
         """Gives the id of every single character that has one, the space included: a table for a static lookup.
 
