@@ -17,7 +17,8 @@ PACKAGES = ("wav2vec2_tf", "data_tools", "train", "convert")
 # A module belongs to the longest prefix that fits it.
 LAYERS = {
     "floor": """wav2vec2_tf wav2vec2_tf.config wav2vec2_tf.lengths wav2vec2_tf.audio wav2vec2_tf.text
-                wav2vec2_tf.processor wav2vec2_tf.decoding wav2vec2_tf.chunking convert convert.names convert.assign""",
+                wav2vec2_tf.processor wav2vec2_tf.decoding wav2vec2_tf.chunking
+                wav2vec2_tf.remote wav2vec2_tf.gcs convert convert.names convert.assign""",
     "model": "wav2vec2_tf.layers wav2vec2_tf.model wav2vec2_tf.model_ctc wav2vec2_tf.model_pretraining wav2vec2_tf.ctc",
     "files": "wav2vec2_tf.hub data_tools",
     "run": "train",

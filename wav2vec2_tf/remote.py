@@ -1,0 +1,301 @@
+"""Where a checkpoint comes from: a local path, "org/name@revision" on the hub, or gs://; all become local files.
+
+Which files are wanted is the callers' choice, what is in them their business; gs:// is `gcs`. This is the one importer
+of huggingface_hub, and uses its cache: what was fetched once is there without a network too.
+"""
+
+import logging
+import os
+import re
+import shutil
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wav2vec2_tf import gcs
+from wav2vec2_tf.files import write_text
+
+#: How long the hub may take to say which files a model has, unless HF_HUB_ETAG_TIMEOUT says otherwise.
+ANSWER_SECONDS = 4
+_CONNECT_SECONDS = 30  # the same before an upload, where nothing in the cache can help
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A checkpoint's files on this machine.
+
+    Args:
+        folder: Where they are. A folder fetched from gs:// is temporary: it goes when this object does.
+        files: Names of the chosen files in it, in the order of the choice.
+        name: What to call the source in messages: the path, the hub id with its revision, or the URL.
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    name: str
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Whole paths of the chosen files."""
+        return tuple(self.folder / name for name in self.files)
+
+
+def fetch(
+    source: str | os.PathLike,
+    choose: Callable[[list[str]], Iterable[str]],
+    *,
+    revision: str | None = None,
+    cache_dir: str | os.PathLike | None = None,
+    token: str | None = None,
+    local_files_only: bool = False,
+) -> Fetched:
+    """Brings the chosen files of a source to this machine.
+
+    Args:
+        source: A folder or a file; a gs:// folder; or a hub id, "org/name" or "org/name@revision". What exists as a
+            local path is one.
+        choose: Picks from the names of the files that lie in the source itself, not in folders below. A file as
+            `source` is its own choice. They are fetched in the order given: put what nothing loads without last.
+        revision: Branch, tag or commit on the hub, "main" by default; local paths and gs:// have none.
+        cache_dir: The hub's cache; by default that of huggingface_hub (HF_HUB_CACHE).
+        token: For private models; by default the one that `hf auth login` stored, or HF_TOKEN.
+        local_files_only: Ask nobody: take the hub's files from the cache, as with HF_HUB_OFFLINE=1.
+    Returns:
+        The files. When the hub cannot be reached they come from the cache, and a line is logged.
+    Raises:
+        FileNotFoundError: There is no such path, model, revision, bucket or folder.
+        PermissionError: The model is private or gated, or the token or the credentials do not do.
+        ConnectionError: The hub cannot be reached and the cache does not hold the model, or a download broke off.
+        ValueError: Two revisions are given.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        return Fetched(path.parent, (path.name,), str(path))
+    if path.is_dir():
+        return _from_folder(path, choose, str(path))
+    if str(source).startswith("gs://"):
+        folder, names = gcs.fetch(str(source), choose)
+        fetched = Fetched(folder, names, str(source))
+        weakref.finalize(fetched, shutil.rmtree, folder, ignore_errors=True)
+        return fetched
+    repo, revision = _parse(str(source), revision)
+    return _Repo(repo, revision, cache_dir, token).fetch(choose, local_files_only)
+
+
+def push(
+    folder: str | os.PathLike,
+    repo_id: str,
+    *,
+    token: str | None = None,
+    private: bool | None = None,
+    revision: str | None = None,
+    commit_message: str = "Upload model",
+) -> str:
+    """Uploads a folder to the hub in one commit; the repository and the branch are made if absent.
+
+    Args:
+        folder: Its files are uploaded; others in the repository stay.
+        repo_id: "org/name", or "name" for one's own.
+        token: With the right to write; by default the one that `hf auth login` stored, or HF_TOKEN.
+        private: Whether a new repository is private; None leaves it to the account's default.
+        revision: The branch; by default "main".
+        commit_message: The commit's first line.
+    Returns:
+        The URL of the model.
+    Raises:
+        PermissionError: There is no token, or it may not write there.
+        ConnectionError: The hub cannot be reached, or the upload broke off.
+    """
+    hub = _huggingface_hub()
+    if not (token or hub.get_token()):
+        raise PermissionError(f"Writing to {repo_id} needs a token: run `hf auth login` or give token=.")
+    api = hub.HfApi(token=token)
+    try:
+        url = _within(_CONNECT_SECONDS, lambda: api.create_repo(repo_id, private=private, exist_ok=True))
+        if revision is not None:
+            api.create_branch(url.repo_id, branch=revision, exist_ok=True)
+        api.upload_folder(repo_id=url.repo_id, folder_path=folder, revision=revision, commit_message=commit_message)
+    except Exception as error:
+        raise _upload_error(error, repo_id) from error
+    return str(url) if revision is None else f"{url}/tree/{revision}"
+
+
+def _from_folder(folder: Path, choose, name: str) -> Fetched:
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())  # not a link that leads nowhere
+    return Fetched(folder, tuple(choose(names)), name)
+
+
+def _parse(source: str, revision: str | None) -> tuple[str, str]:
+    """Splits "org/name@revision"; refuses what can only be meant as a path."""
+    repo, _, suffix = source.partition("@")
+    if not _HUB_ID.fullmatch(repo) or len(repo) > 96 or "--" in repo or ".." in repo:
+        raise FileNotFoundError(
+            f"There is no folder or file {source}. Give one that is there, such as RUN/best, or a hub id: "
+            f"org/name or org/name@revision."
+        )
+    if suffix and revision and suffix != revision:
+        raise ValueError(f"{source} names the revision {suffix!r}, revision= names {revision!r}. Give one of them.")
+    return repo, suffix or revision or "main"
+
+
+@dataclass(frozen=True)
+class _Repo:
+    """One revision of a model on the hub."""
+
+    repo: str
+    revision: str
+    cache_dir: str | os.PathLike | None
+    token: str | None
+
+    @property
+    def name(self) -> str:
+        return self.repo if self.revision == "main" else f"{self.repo}@{self.revision}"
+
+    @property
+    def store(self) -> Path:
+        """The model's place in the cache, laid out as huggingface_hub documents it."""
+        cache = Path(self.cache_dir or _huggingface_hub().constants.HF_HUB_CACHE).expanduser()
+        return cache / f"models--{self.repo.replace('/', '--')}"
+
+    def fetch(self, choose, local_files_only: bool) -> Fetched:
+        hub = _huggingface_hub()
+        if local_files_only or hub.constants.HF_HUB_OFFLINE:
+            return self._from_cache(choose, None)
+        seconds = ANSWER_SECONDS
+        if hub.constants.HF_HUB_ETAG_TIMEOUT != hub.constants.DEFAULT_ETAG_TIMEOUT:
+            seconds = hub.constants.HF_HUB_ETAG_TIMEOUT
+        try:
+            info = _within(seconds, lambda: self._api.model_info(self.repo, revision=self.revision, timeout=seconds))
+        except Exception as error:
+            refusal = self._refusal(error)
+            if refusal is not None:
+                raise refusal from error
+            return self._from_cache(choose, error)
+        names = sorted(file.rfilename for file in info.siblings if "/" not in file.rfilename)
+        return self._download(tuple(choose(names)), info.sha)
+
+    @property
+    def _api(self):
+        return _huggingface_hub().HfApi(token=self.token)
+
+    def _download(self, names: tuple[str, ...], commit: str) -> Fetched:
+        """Downloads by commit, so that all files are of one; the branch points there once all have come."""
+        where = dict(repo_id=self.repo, revision=commit, cache_dir=self.cache_dir, token=self.token)
+        for name in names:
+            try:
+                _huggingface_hub().hf_hub_download(filename=name, **where)
+            except Exception as error:
+                raise self._refusal(error) or ConnectionError(
+                    f"{self.name}: {name} could not be fetched ({_first_line(error)}). Nothing incomplete was kept; "
+                    f"files that are whole stay in {self.store}. Run it again to go on."
+                ) from error
+        if commit != self.revision:
+            with suppress(OSError):  # a cache that can only be read
+                (self.store / "refs" / self.revision).parent.mkdir(parents=True, exist_ok=True)
+                write_text(self.store / "refs" / self.revision, commit)
+        return Fetched(self.store / "snapshots" / commit, names, self.name)
+
+    def _from_cache(self, choose, error: Exception | None) -> Fetched:
+        ref = self.store / "refs" / self.revision
+        commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else self.revision
+        snapshot = self.store / "snapshots" / commit
+        if not snapshot.is_dir():
+            raise self._absent(error) from error
+        if error is not None:
+            _LOG.warning("%s: no answer from the hub (%s); taken from %s", self.name, _first_line(error), snapshot)
+        return _from_folder(snapshot, choose, self.name)
+
+    def _absent(self, error: Exception | None) -> OSError:
+        here = f"There is no folder or file {self.name} here, and no such model in the cache ({self.store})"
+        if error is None:
+            return FileNotFoundError(
+                f"{here}; the hub was not asked (local_files_only or HF_HUB_OFFLINE). "
+                f"Correct the path, or fetch the model once with a network."
+            )
+        return ConnectionError(
+            f"{here}; the hub ({_endpoint()}) cannot be reached: {_first_line(error)}. Correct the path; or connect, "
+            f"check HF_ENDPOINT and HTTPS_PROXY, and on a slow line set HF_HUB_ETAG_TIMEOUT=30."
+        )
+
+    def _refusal(self, error: Exception) -> OSError | None:
+        """Says what the hub's own no means; None where it gave none."""
+        errors, page = _huggingface_hub().errors, f"{_endpoint()}/{self.repo}"
+        if isinstance(error, errors.GatedRepoError):
+            return PermissionError(
+                f"{self.repo} is gated. Ask for access at {page}, then run `hf auth login` or give token=."
+            )
+        if isinstance(error, errors.RepositoryNotFoundError):
+            return FileNotFoundError(
+                f"There is no folder or file {self.repo} here, and no model {self.repo} on the hub ({page}), unless it "
+                f"is private. Correct the path or the id; for a private model run `hf auth login` or give token=."
+            )
+        if isinstance(error, errors.RevisionNotFoundError):
+            return FileNotFoundError(
+                f"{self.repo} has no revision {self.revision!r}. Give a branch, tag or commit from {page}/commits/main."
+            )
+        if _status(error) in (401, 403):
+            return PermissionError(
+                f"{self.repo}: the hub refuses the token ({_first_line(error)}). Run `hf auth login`, or give another."
+            )
+        return None
+
+
+def _upload_error(error: Exception, repo_id: str) -> OSError:
+    if _status(error) in (401, 403, 404):
+        return PermissionError(
+            f"The token may not write to {repo_id} ({_first_line(error)}). Give one with write access to that name: "
+            f"run `hf auth login` or give token=."
+        )
+    return ConnectionError(
+        f"{repo_id}: the upload to {_endpoint()} broke off ({_first_line(error)}). Nothing was committed; run it again."
+    )
+
+
+def _within(seconds: float, ask: Callable[[], Any]) -> Any:
+    """Gives the answer, or raises TimeoutError: neither a resolver nor a trickling server can hold up the caller."""
+    answer = Future()
+
+    def run():
+        try:
+            answer.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 - raised below, where the answer is awaited
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError as error:
+        raise TimeoutError(f"no answer within {seconds} seconds") from error
+
+
+def _status(error: Exception) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _endpoint() -> str:
+    return _huggingface_hub().constants.ENDPOINT
+
+
+def _huggingface_hub():
+    try:
+        import huggingface_hub
+        import huggingface_hub.constants
+        import huggingface_hub.errors
+    except ImportError as error:
+        raise ImportError(
+            "Models on the hub need the package huggingface_hub: pip install huggingface_hub. Local folders do not."
+        ) from error
+    return huggingface_hub
