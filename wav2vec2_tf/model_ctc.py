@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.layers.chance import dropout, fold
+from wav2vec2_tf.layers.initial import random
 from wav2vec2_tf.model import Wav2Vec2Model
 
 
@@ -28,7 +29,7 @@ class Wav2Vec2ForCTC(keras.Model):
         super().__init__(**kwargs)
         self.config = config
         self.wav2vec2 = Wav2Vec2Model(config)
-        normal = keras.initializers.RandomNormal(stddev=config.initializer_range)
+        normal = random(keras.initializers.RandomNormal(stddev=config.initializer_range))
         self.lm_head = keras.layers.Dense(config.vocab_size, kernel_initializer=normal, name="lm_head")
         self.build()
 

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from wav2vec2_tf.layers.initial import random
+
 NORM_EPSILON = 1e-5
 
 
@@ -16,7 +18,7 @@ class AttentionAdapter(keras.layers.Layer):
         super().__init__(**kwargs)
         self.width = config.hidden_size
         self.norm = keras.layers.LayerNormalization(epsilon=NORM_EPSILON, name="norm")
-        normal = keras.initializers.RandomNormal(stddev=config.initializer_range)
+        normal = random(keras.initializers.RandomNormal(stddev=config.initializer_range))
         self.linear_1 = keras.layers.Dense(
             config.adapter_attn_dim, activation="relu", kernel_initializer=normal.clone(), name="linear_1"
         )

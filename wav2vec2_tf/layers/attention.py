@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from wav2vec2_tf.layers.chance import dropout
+from wav2vec2_tf.layers.initial import random
 
 MASKED = -1e9  # finite: a row without any real frame gets a mean, not a NaN
 
@@ -30,7 +31,7 @@ class Attention(keras.layers.Layer):
     def __init__(self, config, **kwargs):
         super().__init__(**kwargs)
         self.heads, self.width, self.rate = config.num_attention_heads, config.hidden_size, config.attention_dropout
-        normal = keras.initializers.RandomNormal(stddev=config.initializer_range)
+        normal = random(keras.initializers.RandomNormal(stddev=config.initializer_range))
         names = ("q_proj", "k_proj", "v_proj", "out_proj")
         dense = [keras.layers.Dense(self.width, kernel_initializer=normal.clone(), name=name) for name in names]
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = dense

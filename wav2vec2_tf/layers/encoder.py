@@ -7,6 +7,7 @@ from wav2vec2_tf.layers.activations import ACTIVATIONS
 from wav2vec2_tf.layers.adapters import AttentionAdapter
 from wav2vec2_tf.layers.attention import Attention, attention_mask
 from wav2vec2_tf.layers.chance import coin, dropout, fold
+from wav2vec2_tf.layers.initial import random
 from wav2vec2_tf.layers.positional import PositionalConvEmbedding
 
 
@@ -16,7 +17,7 @@ class FeedForward(keras.layers.Layer):
     def __init__(self, config, **kwargs):
         super().__init__(**kwargs)
         self.config, self.activation = config, ACTIVATIONS[config.hidden_act]
-        normal = keras.initializers.RandomNormal(stddev=config.initializer_range)
+        normal = random(keras.initializers.RandomNormal(stddev=config.initializer_range))
         self.intermediate_dense = keras.layers.Dense(
             config.intermediate_size, kernel_initializer=normal.clone(), name="intermediate_dense"
         )

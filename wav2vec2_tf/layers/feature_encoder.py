@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.layers.activations import ACTIVATIONS
 from wav2vec2_tf.layers.chance import dropout
+from wav2vec2_tf.layers.initial import random
 from wav2vec2_tf.lengths import frames_for
 
 NORM_EPSILON = 1e-5  # fixed in the reference's convolutions, whatever layer_norm_eps says
@@ -53,7 +54,7 @@ class ConvLayer(keras.layers.Layer):
         """Makes the kernel (k, in, out) and, with conv_bias, the bias."""
         config, width = self.config, self.config.conv_dim[self.index]
         shape = (config.conv_kernel[self.index], channels, width)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="he_normal")
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=random("he_normal"))
         self.bias = self.add_weight(name="bias", shape=(width,), initializer="zeros") if config.conv_bias else None
         if self.layer_norm is not None:
             self.layer_norm.build((None, None, width))
@@ -99,7 +100,7 @@ class FeatureProjection(keras.layers.Layer):
         self.config = config
         self.layer_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="layer_norm")
         bound = config.conv_dim[-1] ** -0.5
-        uniform = keras.initializers.RandomUniform(-bound, bound)
+        uniform = random(keras.initializers.RandomUniform(-bound, bound))
         self.projection = keras.layers.Dense(
             config.hidden_size, kernel_initializer=uniform, bias_initializer=uniform, name="projection"
         )

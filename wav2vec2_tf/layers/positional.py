@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from wav2vec2_tf.layers.activations import ACTIVATIONS
+from wav2vec2_tf.layers.initial import random
 
 
 class PositionalConvEmbedding(keras.layers.Layer):
@@ -24,7 +25,7 @@ class PositionalConvEmbedding(keras.layers.Layer):
     def build(self, _):
         """Makes weight_v (K, C / groups, C), weight_g (1, 1, K) and bias (C)."""
         shape = (self.span, self.width // self.groups, self.width)
-        normal = keras.initializers.RandomNormal(stddev=2 * (self.span * self.width) ** -0.5)
+        normal = random(keras.initializers.RandomNormal(stddev=2 * (self.span * self.width) ** -0.5))
         self.weight_v = self.add_weight(name="weight_v", shape=shape, initializer=normal)
         self.weight_g = self.add_weight(name="weight_g", shape=(1, 1, self.span), initializer="ones")
         norms = tf.sqrt(tf.reduce_sum(tf.square(tf.cast(self.weight_v.value, tf.float32)), axis=(1, 2)))
