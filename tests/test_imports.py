@@ -18,7 +18,8 @@ PACKAGES = ("wav2vec2_tf", "data_tools", "train", "convert")
 LAYERS = {
     "floor": """wav2vec2_tf wav2vec2_tf.config wav2vec2_tf.lengths wav2vec2_tf.audio wav2vec2_tf.text
                 wav2vec2_tf.processor wav2vec2_tf.decoding wav2vec2_tf.chunking
-                wav2vec2_tf.remote wav2vec2_tf.gcs convert convert.names convert.assign""",
+                wav2vec2_tf.remote wav2vec2_tf.gcs convert convert.names convert.assign
+                convert.tensors convert.readers convert.dialects""",
     "model": "wav2vec2_tf.layers wav2vec2_tf.model wav2vec2_tf.model_ctc wav2vec2_tf.model_pretraining wav2vec2_tf.ctc",
     "files": "wav2vec2_tf.hub data_tools",
     "run": "train",
@@ -29,7 +30,7 @@ HEIGHT = {layer: height for height, layer in enumerate(LAYERS)}
 HOME = {prefix: layer for layer, prefixes in LAYERS.items() for prefix in prefixes.split()}
 
 # What a layer may take from outside, on top of what the layers below it may.
-LIBRARIES = {"floor": {"numpy", "soundfile", "soxr"}, "model": {"tensorflow", "keras"}}
+LIBRARIES = {"floor": {"numpy", "soundfile", "soxr", "h5py", "ml_dtypes"}, "model": {"tensorflow", "keras"}}
 
 # The one step upwards, taken inside a function: a model is loaded and saved by name.
 UPWARDS = {
