@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from convert.names import ALIASES, names_by_path
+from wav2vec2_tf.families import FAMILIES
 
 #: What may be absent: fine-tuned checkpoints drop the mask vector, which only training uses.
-OPTIONAL = {"wav2vec2.masked_spec_embed"}
+OPTIONAL = {f"{kind.prefix}.masked_spec_embed" for kind in FAMILIES.values()}
 
 
 def our_path(weight) -> str:
@@ -26,7 +27,7 @@ def named_weights(model) -> dict:
     Returns:
         Hugging Face name -> (Name, Keras variable).
     """
-    names = names_by_path(model.config.num_hidden_layers, len(model.config.conv_dim))
+    names = names_by_path(model.config)
     pairs = [(names[our_path(weight)], weight) for weight in model.weights]
     return {name.theirs: (name, weight) for name, weight in pairs}
 

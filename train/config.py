@@ -16,13 +16,18 @@ import jsonargparse
 import yaml
 
 from wav2vec2_tf.config import Wav2Vec2Config
+from wav2vec2_tf.families import family
 
-FROM_DATA = "vocab_size pad_token_id bos_token_id eos_token_id extra"  # vocab.json and files decide these
+FROM_DATA = "vocab_size pad_token_id bos_token_id eos_token_id model_type extra"  # vocab.json, preset and files decide
 IDLE = """feat_quantizer_dropout num_codevectors_per_group num_codevector_groups contrastive_logits_temperature
     num_negatives codevector_dim proj_codevector_dim diversity_loss_weight ctc_loss_reduction ctc_zero_infinity
     use_weighted_layer_sum classifier_proj_size add_adapter adapter_kernel_size adapter_stride num_adapter_layers
     output_hidden_size"""  # without effect on CTC training here
 NO_FLAGS = {*FROM_DATA.split(), *IDLE.split()}
+Preset = Literal[
+    "base", "large", "large_lv60", "xls_r_300m", "xls_r_1b", "xls_r_2b", "hubert_base", "hubert_large", "hubert_xlarge",
+    "data2vec_audio_base", "data2vec_audio_large", "wavlm_base", "wavlm_large",
+]  # fmt: skip
 
 ModelConfig = dataclasses.make_dataclass(
     "ModelConfig",
@@ -105,7 +110,7 @@ class RunConfig:
         train_split: Split to learn from.
         dev_split: Split to evaluate on, whole, at every evaluation.
         init_from: Folder of a saved model to fine-tune; its vocabulary must be that of `data`.
-        preset: Architecture that `model` changes: base, large, large_lv60, xls_r_300m, xls_r_1b or xls_r_2b.
+        preset: Architecture that `model` changes.
         model: Differences to the preset.
         batches: How utterances become batches.
         optimizer: AdamW.
@@ -126,7 +131,7 @@ class RunConfig:
     train_split: str = "train"
     dev_split: str = "dev"
     init_from: Path | None = None
-    preset: Literal["base", "large", "large_lv60", "xls_r_300m", "xls_r_1b", "xls_r_2b"] = "base"
+    preset: Preset = "base"
     model: ModelConfig = field(default_factory=ModelConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -260,7 +265,8 @@ def to_yaml(config: RunConfig) -> str:
     data: an4
     """
     model = dataclasses.asdict(architecture(config))
-    values = dataclasses.asdict(config) | {"model": {k: v for k, v in model.items() if k not in NO_FLAGS}}
+    silent = NO_FLAGS | family(model["model_type"]).absent
+    values = dataclasses.asdict(config) | {"model": {k: v for k, v in model.items() if k not in silent}}
     return yaml.safe_dump(_plain(values), sort_keys=False)
 
 

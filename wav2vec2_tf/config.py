@@ -1,7 +1,8 @@
 """The architecture as data: `Wav2Vec2Config`, its presets, and its file.
 
 Field names, defaults and meanings are those of the Hugging Face `config.json`, so that a file written there is read
-here and the other way round. Training choices (rates, batch sizes) belong to `train.config`.
+here and the other way round. What HuBERT, data2vec and WavLM have of their own is in `families`, published sizes are in
+`presets`. Training choices (rates, batch sizes) belong to `train.config`.
 """
 
 import dataclasses
@@ -11,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wav2vec2_tf.families import family
 from wav2vec2_tf.lengths import Conv
+from wav2vec2_tf.presets import Presets
 
 # key in older files         -> field (None: understood and without effect here)
 LEGACY_KEYS = {
@@ -24,24 +27,27 @@ LEGACY_KEYS = {
 
 # sizes that divide, or that something is divided by
 POSITIVE = ("hidden_size", "num_attention_heads", "num_conv_pos_embeddings", "num_conv_pos_embedding_groups")
-POSITIVE += ("conv_dim", "conv_kernel", "conv_stride", "mask_time_length", "mask_feature_length")
+POSITIVE += ("conv_pos_kernel_size", "conv_dim", "conv_kernel", "conv_stride")
+POSITIVE += ("mask_time_length", "mask_feature_length")
 
 
 @dataclass(frozen=True)
-class Wav2Vec2Config:
-    """Describes one wav2vec 2.0 architecture.
+class Wav2Vec2Config(Presets):
+    """Describes one architecture: wav2vec 2.0, or with another `model_type` HuBERT, data2vec-audio or WavLM.
 
     >>> Wav2Vec2Config.base().hidden_size, Wav2Vec2Config.large_lv60(vocab_size=40).feat_extract_norm
     (768, 'layer')
 
     Args:
         The fields of `config.json`; sizes in units, probabilities in [0, 1], kernels and strides in steps of the
-        layer's input. `extra` keeps unknown keys, which are written back unchanged.
+        layer's input. `extra` keeps keys unknown to the `model_type`, which are written back unchanged.
     Raises:
         ValueError: A value breaks a rule; the message names field, value and rule.
-    Source: wav2vec 2.0 (arXiv:2006.11477); defaults as in transformers' `Wav2Vec2Config`.
+    Source: wav2vec 2.0 (arXiv:2006.11477), HuBERT (2106.07447), data2vec (2202.03555), WavLM (2110.13900); defaults as
+        in transformers' `Wav2Vec2Config`.
     """
 
+    model_type: str = "wav2vec2"
     vocab_size: int = 32
     hidden_size: int = 768
     num_hidden_layers: int = 12
@@ -93,6 +99,11 @@ class Wav2Vec2Config:
     num_adapter_layers: int = 3
     output_hidden_size: int | None = None
     adapter_attn_dim: int | None = None
+    feat_proj_layer_norm: bool = True  # HuBERT
+    conv_pos_batch_norm: bool = False  # HuBERT
+    conv_pos_kernel_size: int = 19  # data2vec-audio
+    num_buckets: int = 320  # WavLM
+    max_bucket_distance: int = 800  # WavLM
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -134,6 +145,14 @@ class Wav2Vec2Config:
             if item.name.endswith("dropout"):
                 yield 0 <= value < 1, f"{item.name} is a share in [0, 1), not {value}"
         yield not self.add_adapter, "add_adapter=True (stacked stride-2 convolutions) is not supported"
+        yield self.num_buckets >= 4, f"num_buckets must be at least 4, not {self.num_buckets}"
+        yield (
+            self.max_bucket_distance > self.num_buckets // 4,
+            f"max_bucket_distance must exceed num_buckets / 4, not be {self.max_bucket_distance}",
+        )
+        for name in sorted(family(self.model_type).absent):
+            only, value = self._default(name), getattr(self, name)
+            yield value == only, f"a {self.model_type} model has no {name}; it is {only!r} here, not {value!r}"
 
     @property
     def convs(self) -> tuple[Conv, ...]:
@@ -141,59 +160,47 @@ class Wav2Vec2Config:
         return tuple(Conv(k, s) for k, s in zip(self.conv_kernel, self.conv_stride, strict=True))
 
     @classmethod
-    def base(cls, **changes) -> "Wav2Vec2Config":
-        """Base: 95 M parameters, group norm, post-LN (base, base-100h, base-960h)."""
-        return cls(**changes)
+    def of(cls, model_type: str, **changes) -> "Wav2Vec2Config":
+        """Builds a config with the defaults of a kind of model, changed as given.
 
-    @classmethod
-    def large(cls, **changes) -> "Wav2Vec2Config":
-        """Large on LibriSpeech: 24 layers, group norm, post-LN (large, large-960h)."""
-        sizes = dict(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096)
-        return cls(**sizes | dict(codevector_dim=768, proj_codevector_dim=768) | changes)
-
-    @classmethod
-    def large_lv60(cls, **changes) -> "Wav2Vec2Config":
-        """Large on Libri-Light: layer norm, conv bias, pre-LN (large-lv60, -robust, -xlsr-53)."""
-        return cls.large(**dict(feat_extract_norm="layer", conv_bias=True, do_stable_layer_norm=True) | changes)
-
-    @classmethod
-    def xls_r_300m(cls, **changes) -> "Wav2Vec2Config":
-        """XLS-R 300M: the architecture of large_lv60 (also mms-300m, without dropout)."""
-        return cls.large_lv60(**changes)
-
-    @classmethod
-    def xls_r_1b(cls, **changes) -> "Wav2Vec2Config":
-        """XLS-R 1B: 48 layers of 1280; with `adapter_attn_dim=16` the body of mms-1b-all."""
-        sizes = dict(hidden_size=1280, num_hidden_layers=48, intermediate_size=5120)
-        return cls.large_lv60(**sizes | dict(codevector_dim=1024, proj_codevector_dim=1024) | changes)
-
-    @classmethod
-    def xls_r_2b(cls, **changes) -> "Wav2Vec2Config":
-        """XLS-R 2B: 48 layers of 1920."""
-        sizes = dict(hidden_size=1920, num_hidden_layers=48, intermediate_size=7680)
-        return cls.large_lv60(**sizes | dict(codevector_dim=1024, proj_codevector_dim=1024) | changes)
+        >>> Wav2Vec2Config.of("data2vec-audio").num_conv_pos_embeddings
+        5
+        """
+        return cls(model_type=model_type, **dict(family(model_type).defaults) | changes)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Wav2Vec2Config":
-        """Builds a config from the content of a `config.json`; unknown keys are kept in `extra`.
+        """Builds a config from the content of a `config.json`; keys unknown to its `model_type` are kept in `extra`.
 
         >>> config = Wav2Vec2Config.from_dict({"hidden_dropout_prob": 0.0, "architectures": ["Wav2Vec2ForCTC"]})
         >>> config.hidden_dropout, config.to_dict()["architectures"]
         (0.0, ['Wav2Vec2ForCTC'])
         """
-        known = {item.name for item in dataclasses.fields(cls)} - {"extra"}
+        values = dict(values)
+        kind = family(model_type := values.pop("model_type", cls.model_type))
+        known = {item.name for item in dataclasses.fields(cls)} - kind.absent - {"extra"}
         fields = {key: value for key, value in values.items() if key in known}
-        extra = {key: value for key, value in values.items() if key not in known}
+        extra = {key: value for key, value in values.items() if key not in known - kind.tacit}
         for key, name in LEGACY_KEYS.items():
             if key in extra and name and name not in fields:
                 fields[name] = extra[key]
-        return cls(**fields, extra=extra)
+        return cls.of(model_type, **fields, extra=extra)
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the content of `config.json`: every field, and the unknown keys it was read with."""
-        fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "extra"}
+        """Gives the content of `config.json`: every field of the `model_type`, and the keys it was read with."""
+        own = [item.name for item in dataclasses.fields(self) if self._is_written(item.name)]
+        fields = {name: getattr(self, name) for name in own}
         lists = {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
-        return {"model_type": "wav2vec2", "architectures": ["Wav2Vec2ForCTC"]} | dict(self.extra) | lists
+        return {"architectures": [family(self.model_type).ctc_class]} | dict(self.extra) | lists
+
+    def _is_written(self, name: str) -> bool:
+        if name == "extra" or name in family(self.model_type).absent:
+            return False
+        tacit = name in family(self.model_type).tacit and getattr(self, name) == self._default(name)
+        return name in self.extra or not tacit
+
+    def _default(self, name: str):
+        return family(self.model_type).defaults.get(name, getattr(type(self), name))
 
     @classmethod
     def from_file(cls, path: str | Path) -> "Wav2Vec2Config":
@@ -209,10 +216,10 @@ class Wav2Vec2Config:
             raise ValueError(f"{path} is not valid JSON ({error}). Fetch or write the file again.") from error
         if not isinstance(values, dict):
             raise ValueError(f"{path} holds no JSON object. Fetch or write the file again.")
-        kind = values.get("model_type", "wav2vec2")
-        if kind != "wav2vec2":
-            raise ValueError(f"{path} describes a {kind!r} model; this package reads model_type 'wav2vec2'.")
-        return cls.from_dict(values)
+        try:
+            return cls.from_dict(values)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
     def to_json(self) -> str:
         """Gives the text of `config.json`: sorted keys, two spaces, the form Hugging Face writes."""

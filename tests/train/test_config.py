@@ -1,9 +1,11 @@
 import dataclasses
+from typing import get_args
 
 import pytest
 import yaml
 
-from train.config import RunConfig, architecture, parse, to_yaml
+from train.config import Preset, RunConfig, architecture, parse, to_yaml
+from wav2vec2_tf.presets import Presets
 
 NEEDED = ["--data", "shards", "--out", "run"]
 
@@ -95,6 +97,13 @@ def test_a_value_that_breaks_a_rule_is_refused(section, values, message, config)
         dataclasses.replace(config, **values)
 
 
-def test_presets_exist_in_the_model_package():
-    for preset in ("base", "large", "large_lv60", "xls_r_300m", "xls_r_1b", "xls_r_2b"):
-        assert architecture(RunConfig("d", "o", preset=preset)).hidden_size >= 768
+@pytest.mark.parametrize("preset", get_args(Preset))
+def test_presets_exist_in_the_model_package_and_repeat_from_their_file(preset, tmp_path):
+    config = RunConfig("d", "o", preset=preset)
+    assert architecture(config).hidden_size >= 768
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    assert architecture(parse(["--config", str(tmp_path / "config.yaml")]).config) == architecture(config)
+
+
+def test_every_preset_of_the_model_package_can_be_asked_for():
+    assert set(get_args(Preset)) == {name for name in vars(Presets) if not name.startswith("_")}

@@ -1,5 +1,6 @@
 """Claims about the config: the published files are read, kept whole, and checked."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -18,6 +19,13 @@ PRESETS = {
     "xls_r_300m": (1024, 24, 16, 4096, "layer", True,  True),
     "xls_r_1b":   (1280, 48, 16, 5120, "layer", True,  True),
     "xls_r_2b":   (1920, 48, 16, 7680, "layer", True,  True),
+    "hubert_base":          (768,  12, 12, 3072, "group", False, False),
+    "hubert_large":         (1024, 24, 16, 4096, "layer", False, True),
+    "hubert_xlarge":        (1280, 48, 16, 5120, "layer", False, True),
+    "data2vec_audio_base":  (768,  12, 12, 3072, "layer", False, False),
+    "data2vec_audio_large": (1024, 24, 16, 4096, "layer", False, False),
+    "wavlm_base":           (768,  12, 12, 3072, "group", False, False),
+    "wavlm_large":          (1024, 24, 16, 4096, "layer", False, True),
 }  # fmt: skip
 
 
@@ -85,6 +93,10 @@ def test_convs_are_kernels_and_strides():
         (dict(layerdrop=-0.1), "layerdrop is a probability, not -0.1"),
         (dict(hidden_dropout=1.0), r"hidden_dropout is a share in \[0, 1\), not 1.0"),
         (dict(add_adapter=True), "add_adapter=True .* is not supported"),
+        (dict(num_buckets=3, model_type="wavlm"), "num_buckets must be at least 4, not 3"),
+        (dict(max_bucket_distance=80, model_type="wavlm"), "max_bucket_distance must exceed num_buckets / 4"),
+        (dict(num_buckets=32), "a wav2vec2 model has no num_buckets; it is 320 here, not 32"),
+        (dict(model_type="data2vec-audio"), "a data2vec-audio model has no feat_extract_norm; it is 'layer' here, not"),
     ],
 )
 def test_a_value_that_breaks_a_rule_is_named(changes, message):
@@ -109,7 +121,53 @@ def test_json_without_an_object_is_named(tmp_path):
         Wav2Vec2Config.from_file(tmp_path / "config.json")
 
 
-def test_another_kind_of_model_is_refused(tmp_path):
-    (tmp_path / "config.json").write_text('{"model_type": "hubert"}', "utf-8")
-    with pytest.raises(ValueError, match="describes a 'hubert' model; this package reads model_type 'wav2vec2'"):
+def test_another_kind_of_model_is_refused_and_the_supported_ones_are_listed(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "whisper"}', "utf-8")
+    message = "config.json: model_type 'whisper' is not supported; this package reads wav2vec2, hubert, data2vec"
+    with pytest.raises(ValueError, match=message):
         Wav2Vec2Config.from_file(tmp_path / "config.json")
+
+
+def test_a_rule_broken_in_a_file_names_the_file(tmp_path):
+    (tmp_path / "config.json").write_text('{"hidden_act": "tanh"}', "utf-8")
+    with pytest.raises(ValueError, match="config.json: Wav2Vec2Config: hidden_act is 'gelu', 'gelu_new' or"):
+        Wav2Vec2Config.from_file(tmp_path / "config.json")
+
+
+# model_type         has fields                                    and lacks
+FIELDS = {
+    "wav2vec2":       ("adapter_attn_dim num_negatives",            "num_buckets conv_pos_batch_norm"),
+    "hubert":         ("feat_proj_layer_norm conv_pos_batch_norm",  "num_negatives add_adapter adapter_attn_dim"),
+    "data2vec-audio": ("conv_pos_kernel_size add_adapter",          "feat_extract_norm do_stable_layer_norm"),
+    "wavlm":          ("num_buckets max_bucket_distance",           "feat_quantizer_dropout mask_feature_min_masks"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model_type", FIELDS)
+def test_each_kind_of_model_writes_its_own_fields_only(model_type):
+    has, lacks = (set(names.split()) for names in FIELDS[model_type])
+    written = Wav2Vec2Config.of(model_type).to_dict()
+    assert has <= written.keys()
+    assert not lacks & written.keys()
+    assert written["model_type"] == model_type
+    assert Wav2Vec2Config.from_dict(written).to_dict() == written
+
+
+def test_the_class_of_each_kind_of_model_is_written():
+    written = {kind: Wav2Vec2Config.of(kind).to_dict()["architectures"] for kind in FIELDS}
+    assert list(written.values()) == [["Wav2Vec2ForCTC"], ["HubertForCTC"], ["Data2VecAudioForCTC"], ["WavLMForCTC"]]
+
+
+def test_a_key_of_another_kind_of_model_is_kept_and_without_effect():
+    values = {"model_type": "data2vec-audio", "do_stable_layer_norm": True, "num_negatives": 7}
+    config = Wav2Vec2Config.from_dict(values)
+    assert config.do_stable_layer_norm is False
+    assert config.to_dict().items() >= values.items()
+
+
+def test_a_field_that_config_json_may_leave_out_acts_where_it_is_given():
+    config = Wav2Vec2Config.from_dict({"model_type": "hubert", "adapter_attn_dim": 4})
+    assert config.adapter_attn_dim == config.to_dict()["adapter_attn_dim"] == 4
+    assert dataclasses.replace(config, adapter_attn_dim=8).to_dict()["adapter_attn_dim"] == 8
+    kept = {"model_type": "data2vec-audio", "apply_spec_augment": True}
+    assert Wav2Vec2Config.from_dict(kept).to_dict()["apply_spec_augment"] is True
