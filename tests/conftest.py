@@ -33,3 +33,30 @@ def speech_dir() -> Path:
 def sample_dir() -> Path:
     """The corpus in the box: manifest.tsv and one folder per split."""
     return ROOT / "data_tools" / "sample"
+
+
+@pytest.fixture
+def hub_cache(tmp_path, monkeypatch):
+    """An empty cache of huggingface_hub, and no token from the machine."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "hub-cache"
+
+
+@pytest.fixture
+def hub(hub_cache, monkeypatch):
+    """An empty hub in the place of the real one (`HubServer`)."""
+    from huggingface_hub import constants
+
+    from tests.hub_server import HubServer
+
+    with HubServer() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the server has no xet storage
+        yield server

@@ -117,12 +117,13 @@ def push(
     hub = _huggingface_hub()
     if not (token or hub.get_token()):
         raise PermissionError(f"Writing to {repo_id} needs a token: run `hf auth login` or give token=.")
-    api = hub.HfApi(token=token)
+    api, files = hub.HfApi(token=token), sorted(path for path in Path(folder).iterdir() if path.is_file())
+    added = [hub.CommitOperationAdd(path_in_repo=path.name, path_or_fileobj=path) for path in files]
     try:
         url = _within(_CONNECT_SECONDS, lambda: api.create_repo(repo_id, private=private, exist_ok=True))
         if revision is not None:
             api.create_branch(url.repo_id, branch=revision, exist_ok=True)
-        api.upload_folder(repo_id=url.repo_id, folder_path=folder, revision=revision, commit_message=commit_message)
+        api.create_commit(url.repo_id, added, commit_message=commit_message, revision=revision)
     except Exception as error:
         raise _upload_error(error, repo_id) from error
     return str(url) if revision is None else f"{url}/tree/{revision}"
