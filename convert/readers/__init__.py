@@ -8,7 +8,7 @@ from pathlib import Path
 
 from convert.readers.errors import CheckpointFileError
 from convert.readers.keras_h5 import open_h5
-from convert.readers.pickle_machine import Global, Record
+from convert.readers.pickle_objects import Global, Record
 from convert.readers.safetensors import open_safetensors
 from convert.readers.sharded import open_shards
 from convert.readers.torch_file import open_torch, read_pickle
@@ -22,7 +22,6 @@ READERS = {
     ".bin":         open_torch,
     ".pt":          open_torch,
     ".pth":         open_torch,
-    ".ckpt":        open_torch,
     ".h5":          open_h5,
 }  # fmt: skip
 
@@ -31,7 +30,7 @@ def open_tensors(files: Sequence[Path]) -> tuple[Tensor, ...]:
     """Lists every tensor of a checkpoint, without reading any.
 
     Args:
-        files: One weight file, by its ending .safetensors, .bin, .pt, .pth, .ckpt or .h5; or an .index.json and all
+        files: One weight file, by its ending .safetensors, .bin, .pt, .pth or .h5; or an .index.json and all
             of its shards.
     Returns:
         Tensors with the names in the file, in its order. Reading one maps its own part of the file and copies nothing;

@@ -7,17 +7,17 @@ LEADING_BYTES = 512
 
 # first bytes                          what such a file is
 SIGNS = (
-    (b"version https://git-lfs",       "a git-lfs pointer (it stands for the file; run `git lfs pull`)"),
+    (b"version https://git-lfs",       "a git-lfs pointer, which stands for the file (see `git lfs pull`)"),
     (b"\x89HDF\r\n\x1a\n",             "an HDF5 file (.h5)"),
     (b"PK\x03\x04",                    "a zip archive (torch 1.6 and later write .bin and .pt so)"),
     (b"PK\x05\x06",                    "an empty zip archive"),
     (b"\x80\x02",                      "a pickle (torch before 1.6 wrote .bin and .pt so)"),
     (b"\x80",                          "a pickle"),
-    (b"\x1f\x8b",                      "a gzip archive; unpack it first"),
-    (b"BZh",                           "a bzip2 archive; unpack it first"),
-    (b"\xfd7zXZ",                      "an xz archive; unpack it first"),
-    (b"7z\xbc\xaf",                    "a 7z archive; unpack it first"),
-    (b"\x28\xb5\x2f\xfd",              "a zstandard archive; unpack it first"),
+    (b"\x1f\x8b",                      "a gzip archive"),
+    (b"BZh",                           "a bzip2 archive"),
+    (b"\xfd7zXZ",                      "an xz archive"),
+    (b"7z\xbc\xaf",                    "a 7z archive"),
+    (b"\x28\xb5\x2f\xfd",              "a zstandard archive"),
     (b"\x93NUMPY",                     "a NumPy array (.npy)"),
 )  # fmt: skip
 
@@ -59,9 +59,9 @@ def seems(path: Path) -> str:
     if len(head) > 9 and head[8:9] == b"{" and head[4:8] == bytes(4):
         return "a safetensors file"
     if head[257:262] == b"ustar":
-        return "a tar archive; unpack it first (torch before 0.1.10 wrote .pt so: save it again with a later torch)"
+        return "a tar archive (torch before 0.1.10 wrote .pt so)"
     if not head.strip(b"\0"):
-        return "zeros only, a download that was never filled; fetch it again"
+        return "zeros only, as a download leaves that was never filled"
     return _text(head)
 
 
@@ -71,7 +71,7 @@ def _text(head: bytes) -> str:
     except UnicodeDecodeError:
         return "nothing known"
     if text[:200].lower().startswith(("<!doctype", "<html", "<head", "<?xml", "<!--")):
-        return "an HTML page (often a login or an error page saved under the file's name); fetch the file again"
+        return "an HTML page, often a login or an error saved under the file's name"
     if any(not char.isprintable() and char not in "\r\n\t" for char in text[:200]):
         return "nothing known"
     return f"text that begins {text[:40]!r}"
@@ -79,4 +79,4 @@ def _text(head: bytes) -> str:
 
 def not_a(kind: str, path: Path) -> CheckpointFileError:
     """Gives the error for a file that its reader does not know: `kind` is what was expected, with its article."""
-    return CheckpointFileError(f"{path} is not {kind}: it seems to be {seems(path)}.")
+    return CheckpointFileError(f"{path} is not {kind}: it seems to be {seems(path)}. Fetch it again, or rename it.")

@@ -1,79 +1,97 @@
-"""tf_model.h5 and other weight files of Keras 2: HDF5, whose datasets are mapped like any other tensor.
+"""tf_model.h5 and other weight files of Keras 2: HDF5, whose datasets are mapped like the tensors of other files.
 
-The root (or its group "model_weights") lists its layers in `layer_names`, each layer's group its weights in
-`weight_names`; lists above 64 kB are split into `weight_names0`, `weight_names1`, ...
+The root, or its group "model_weights" beside an optimizer's, has a group per layer, and in it each weight at its name:
+"layer/name/of/weight:0". The attributes `layer_names` and `weight_names` repeat that (in parts, `weight_names0` and so
+on, above 64 kB) and are not needed. HDF5's own library reads the structure, but no numbers: so nothing is unpacked.
+Links to other files, and data that lie in them, are refused.
 """
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from convert.readers.errors import CheckpointFileError, not_a
 from convert.readers.mapped import MAX_AXES, MappedFile
 from convert.tensors import Tensor
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MAX_OBJECTS = 100_000
+MAX_DEPTH = 64
 
 
 def open_h5(path: Path) -> tuple[Tensor, ...]:
     """Lists the weights of a Keras weight file, without reading them.
 
     Args:
-        path: An .h5 file as `model.save_weights` of Keras 2 wrote it.
+        path: An .h5 file as `save_weights` or `save` of Keras 2 wrote it.
     Returns:
-        Tensors named as `weight_names` name them, such as "lm_head/kernel:0", in that order.
+        Tensors with the names of Keras' `weight_names`, such as "lm_head/kernel:0", layer by layer.
     Raises:
-        CheckpointFileError: It is no such file, is damaged, or refers to other files.
+        CheckpointFileError: It is no such file, is damaged, or its datasets are not plain numbers in the file itself.
     """
     file = MappedFile.of(path)
-    if not h5py.is_hdf5(path):
-        raise not_a("a weight file of Keras 2", path)
+    with path.open("rb") as stream:
+        if stream.read(len(SIGNATURE)) != SIGNATURE:
+            raise not_a("a weight file of Keras 2", path)
     try:
-        with h5py.File(path, "r") as opened:
-            return tuple(_tensors(file, opened))
-    except (OSError, RuntimeError, KeyError) as error:
+        with h5py.File(path, "r", locking=False) as opened:
+            found = _walk(file, _root(file, opened), "", {_address(opened)})
+            return tuple(_tensor(file, where.partition("/")[2] or where, dataset) for where, dataset in found)
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, NotImplementedError) as error:
+        if isinstance(error, CheckpointFileError):
+            raise
         raise CheckpointFileError(f"{path} is a truncated or damaged HDF5 file ({error}). Fetch it again.") from error
 
 
-def _tensors(file: MappedFile, opened: h5py.File):
-    root = opened["model_weights"] if "model_weights" in opened and "layer_names" not in opened.attrs else opened
-    if "layer_names" not in root.attrs and "layer_names0" not in root.attrs:
-        raise CheckpointFileError(f"{file.path} has no `layer_names`: Keras 2 did not write it as a weight file.")
-    for layer in _names(root, "layer_names"):
-        for name in _names(_inside(file, root, layer, h5py.Group), "weight_names"):
-            yield _tensor(file, name, _inside(file, root, f"{layer}/{name}", h5py.Dataset))
+def _root(file: MappedFile, opened: h5py.File) -> h5py.Group:
+    """Finds the group of the layers, which Keras 2 marks by an attribute."""
+    for name in ("", "model_weights"):
+        group = _child(file, opened, name) if name in list(opened) else opened
+        if {"layer_names", "layer_names0"} & set(group.attrs):
+            return group
+    raise CheckpointFileError(
+        f"{file.path} was not written by `save_weights` of Keras 2: it has no `layer_names`. (Keras 3 writes another "
+        "form, .weights.h5, which no checkpoint of wav2vec 2.0 is published in.)"
+    )
 
 
-def _names(group: h5py.Group, attribute: str) -> list[str]:
-    """Reads a list of names, in one attribute or in its numbered parts."""
-    if attribute in group.attrs:
-        parts = [group.attrs[attribute]]
-    else:
-        parts, number = [], 0
-        while f"{attribute}{number}" in group.attrs:
-            parts.append(group.attrs[f"{attribute}{number}"])
-            number += 1
-    return [name.decode("utf-8") if isinstance(name, bytes) else str(name) for part in parts for name in part]
+def _walk(file: MappedFile, group: h5py.Group, path: str, seen: set[int]) -> Iterator[tuple[str, h5py.Dataset]]:
+    for name in group:
+        where, child = f"{path}{name}", _child(file, group, name)
+        if _address(child) in seen or len(seen) > MAX_OBJECTS or where.count("/") > MAX_DEPTH:
+            raise CheckpointFileError(f"{file.path}: {where!r:.200} is linked twice or nested too deep. Fetch it again.")
+        seen.add(_address(child))
+        if isinstance(child, h5py.Group):
+            yield from _walk(file, child, where + "/", seen)
+        else:
+            yield where, child
 
 
-def _inside(file: MappedFile, root: h5py.Group, name: str, kind: type):
-    """Walks to a group or dataset step by step, through links that stay in the file only."""
-    here = root
-    for step in name.split("/"):
-        if not isinstance(here, h5py.Group) or not isinstance(here.get(step, getlink=True), h5py.HardLink):
-            raise CheckpointFileError(f"{file.path}: {name!r} is absent or a link elsewhere. Fetch the file again.")
-        here = here[step]
-    if not isinstance(here, kind):
-        raise CheckpointFileError(f"{file.path}: {name!r} is no {kind.__name__.lower()}. Fetch the file again.")
-    return here
+def _address(item: h5py.HLObject) -> int:
+    return h5py.h5o.get_info(item.id).addr
+
+
+def _child(file: MappedFile, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
+    """Follows one link, if it stays in the file."""
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise CheckpointFileError(f"{file.path}: {name!r:.200} is a link to elsewhere, which Keras never writes.")
+    child = group[name]
+    if not isinstance(child, h5py.Group | h5py.Dataset):
+        raise CheckpointFileError(f"{file.path}: {name!r:.200} is neither a group nor a dataset. Fetch the file again.")
+    return child
 
 
 def _tensor(file: MappedFile, name: str, dataset: h5py.Dataset) -> Tensor:
-    dtype, shape, start = dataset.dtype, dataset.shape, dataset.id.get_offset()
-    plain = dataset.chunks is None and not dataset.external and not dataset.is_virtual and dtype.kind in "fiub"
-    size = dtype.itemsize * int(np.prod(shape or (), dtype=object))
-    if shape is None or len(shape) > MAX_AXES or not plain or (size and (start is None or start + size > file.size)):
+    dtype, shape, layout = dataset.dtype, dataset.shape, dataset.id.get_create_plist()
+    plain = layout.get_layout() == h5py.h5d.CONTIGUOUS and not layout.get_external_count() and dtype.kind in "fiub"
+    if not plain or shape is None or len(shape) > MAX_AXES:
         raise CheckpointFileError(
-            f"{file.path}: {name!r} is compressed, outside the file, never written or of the type {dtype}; Keras "
-            "writes plain numbers in one piece. Save the weights again with `model.save_weights`."
+            f"{file.path}: {name!r:.200} of type {dtype} is compressed, in another file or no plain number, and Keras "
+            "writes none of these. Save the weights again with `model.save_weights`."
         )
+    start, size = dataset.id.get_offset(), math.prod(shape) * dtype.itemsize
+    if size and (start is None or start + size > file.size):
+        raise CheckpointFileError(f"{file.path}: {name!r:.200} was never written or ends behind the file. Fetch it again.")
     return Tensor(name, shape, dtype, lambda: file.array(dtype, shape, start), str(file.path))

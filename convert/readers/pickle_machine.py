@@ -6,60 +6,14 @@ Those functions never lie on the machine's stack, so no instruction of a file ca
 """
 
 import pickletools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO
+
+from convert.readers.pickle_objects import Global, PickleError, Record, Rules
 
 MAX_PICKLE_BYTES = 16 << 20
 """The largest published ones take 1 MB; each byte can cost a hundred bytes of memory."""
 
 MAX_KEY_ITEMS = 16
-
-
-class PickleError(ValueError):
-    """A pickle that is damaged or asks for something that no checkpoint needs."""
-
-
-@dataclass(frozen=True)
-class Global:
-    """Something a pickle calls by its name, such as "torch.float32"; nothing more is known of it."""
-
-    name: str
-
-
-@dataclass(eq=False, slots=True)
-class Record:
-    """An object of some class, inert: what the pickle wrote of it and nothing else.
-
-    Args:
-        class_name: Module and name, such as "argparse.Namespace".
-        args: What it was made from; an enum has its value here.
-        state: Its attributes, a dict as a rule; None where it has none.
-        items: What was put in, where it is a list (values) or a mapping (pairs).
-    """
-
-    class_name: str
-    args: tuple = ()
-    state: Any = None
-    items: list = field(default_factory=list)
-
-    def __repr__(self) -> str:
-        return f"Record({self.class_name!r})"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a pickle may name, and what it gets.
-
-    Args:
-        functions: Name -> answer to a call of it, from the arguments of the call.
-        inert: Tells whether another name may stand in the tree; all that is neither is refused.
-        persistent: Answers a reference to something outside the pickle.
-    """
-
-    functions: Mapping[str, Callable[..., Any]]
-    inert: Callable[[str], bool]
-    persistent: Callable[[Any], Any]
 
 
 def load(stream: BinaryIO, rules: Rules) -> Any:
@@ -71,7 +25,7 @@ def load(stream: BinaryIO, rules: Rules) -> Any:
     {'a': [1, (2.5, None)]}
     >>> load(io.BytesIO(pickle.dumps(eval)), rules)
     Traceback (most recent call last):
-    convert.readers.pickle_machine.PickleError: it names builtins.eval, ...
+    convert.readers.pickle_objects.PickleError: it names builtins.eval, ...
 
     Args:
         stream: Stands at the beginning of a pickle; afterwards right behind it. Must have `tell`.
@@ -229,6 +183,9 @@ STEPS = {
     "TUPLE3":           lambda m, _: m.push(m.take(3)),
     "APPEND":           lambda m, _: m.put_in(list(m.take(1))),
     "APPENDS":          lambda m, _: m.put_in(m.since_mark()),
+    "ADDITEMS":         lambda m, _: m.put_in(m.since_mark()),
+    "EMPTY_SET":        lambda m, _: m.push(Record("builtins.set")),
+    "FROZENSET":        lambda m, _: m.push(Record("builtins.frozenset", items=m.since_mark())),
     "SETITEM":          lambda m, _: m.set_in(list(m.take(2))),
     "SETITEMS":         lambda m, _: m.set_in(m.since_mark()),
     "GLOBAL":           _Machine.name,

@@ -41,8 +41,13 @@ def open_safetensors(path: Path) -> tuple[Tensor, ...]:
 def _header(file: MappedFile) -> tuple[dict[str, Any], int]:
     with file.path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
-        if length > MAX_HEADER_BYTES or stream.read(1) != b"{":
+        if stream.read(1) != b"{":
             raise not_a("a safetensors file", file.path)
+        if length > MAX_HEADER_BYTES:
+            raise CheckpointFileError(
+                f"{file.path} announces a header of {length} bytes; more than {MAX_HEADER_BYTES} are not read. "
+                "It is damaged or no checkpoint: fetch the file again."
+            )
         if 8 + length > file.size:
             raise _truncated(file, 8 + length)
         text = b"{" + stream.read(length - 1)
@@ -68,7 +73,7 @@ def _entry(path: Path, name: str, entry: Any) -> tuple:
         raise CheckpointFileError(f"{path}: {name!r} must have dtype, shape and data_offsets. Save the file again.")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in SAFETENSORS:
-        raise CheckpointFileError(f"{path}: {name!r} is of type {dtype!r}; known are {', '.join(SAFETENSORS)}.")
+        raise CheckpointFileError(f"{path}: {name!r} is of type {dtype!r:.40}; known are {', '.join(SAFETENSORS)}.")
     if not _counts(shape) or not _counts(offsets) or len(offsets) != 2 or len(shape) > MAX_AXES:
         raise CheckpointFileError(
             f"{path}: {name!r} has the shape {shape!r:.100} and the offsets {offsets!r:.100}; lists of whole numbers "

@@ -8,30 +8,29 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from convert.readers.dtypes import STORAGES, TORCH
 from convert.readers.mapped import MAX_AXES, MappedFile
-from convert.readers.pickle_machine import Global, PickleError, Record, Rules
+from convert.readers.pickle_objects import Global, PickleError, Record, Rules
 from convert.tensors import Tensor
 
 UNTYPED = {"torch.storage.UntypedStorage", "torch.UntypedStorage"}
 
 # Settings, dictionaries and counters inside the checkpoints of fairseq and its relatives; all of them become Records.
 INERT = re.compile(
-    r"""( fairseq | omegaconf ) \. [\w.]+
+    r"""( fairseq | omegaconf )(\.\w+)+
       | argparse\.Namespace
       | collections\.( defaultdict | Counter | OrderedDict )
       | ( builtins | __builtin__ )\.( dict | list | tuple | set | frozenset | bytearray | bytes | str | unicode | int
                                     | long | float | complex | bool | object | slice | range | xrange )
-      | ( numpy | numpy\._?core\.multiarray )\.( dtype | ndarray | scalar | _reconstruct )
+      | numpy\.( dtype | ndarray | _?core\.multiarray\.( scalar | _reconstruct ) )
       | pathlib\.( PosixPath | PurePosixPath | WindowsPath | PureWindowsPath )
       | typing\.( Any | Union | Optional | List | Dict | Tuple )
-      | torch\.( device | Size | Tensor | strided | preserve_format | contiguous_format )
-      | torch\.nn\.parameter\.Parameter
-      | torch\.serialization\._get_layout""",
+      | torch\.( device | Size | Tensor | nn\.parameter\.Parameter )""",
     re.VERBOSE | re.ASCII,
 )
 
@@ -52,76 +51,82 @@ class Storage:
     count: int
     start: int | None = None
 
+    def checked(self, dtype: np.dtype, count: int) -> "Storage":
+        """Gives the storage itself; raises PickleError where a file describes it in another way."""
+        if (self.dtype, self.count) != (dtype, count):
+            raise PickleError(f"it describes its storage {self.key!r} in two ways")
+        return self
+
 
 def rules_for(file: MappedFile, storage_of: Callable[[str, np.dtype, int], Storage]) -> Rules:
-    """Gives the rules for the pickles of one file.
+    """Gives the rules for the pickle of one file.
 
     Args:
         file: Where the storages lie.
-        storage_of: Gives the storage of a key, a type and a count of elements.
+        storage_of: Gives the storage of a key, an element type and a count of elements.
     Returns:
-        Rules that make `Tensor`s without a name, and Records of everything else in `INERT`.
+        Rules that make a `Tensor` without a name of each tensor, and Records of everything in `INERT`.
     """
-
-    def tensor(storage: Storage, offset: int, shape, strides, *_: Any) -> Tensor:
-        return _tensor(file, storage, storage.dtype if isinstance(storage, Storage) else None, offset, shape, strides)
-
-    def typed_tensor(storage: Storage, offset: int, shape, strides, _grad, _hooks, dtype: Global, *_: Any) -> Tensor:
-        return _tensor(file, storage, TORCH.get(getattr(dtype, "name", None)), offset, shape, strides)
-
+    # called by torch's pickles                       answered by
     functions = {
-        "collections.OrderedDict": lambda pairs=(): dict(_pair(pair) for pair in pairs),
-        "_codecs.encode": _encode,
-        "torch._utils._rebuild_tensor": tensor,
-        "torch._utils._rebuild_tensor_v2": tensor,
-        "torch._utils._rebuild_tensor_v3": typed_tensor,
-        "torch._utils._rebuild_parameter": _first,
-        "torch._utils._rebuild_parameter_with_state": _first,
-    }
-    functions["torch._tensor._rebuild_from_type_v2"] = lambda made_by, _type, args, _state: _subclass(
-        functions, made_by, args
-    )
-    return Rules(functions, _inert, lambda reference: _storage(reference, storage_of))
+        "collections.OrderedDict":                      _ordered_dict,
+        "_codecs.encode":                               _encode,
+        "torch._utils._rebuild_tensor":                 partial(_tensor, file),
+        "torch._utils._rebuild_tensor_v2":              partial(_tensor, file),
+        "torch._utils._rebuild_tensor_v3":              partial(_retyped, file),
+        "torch._utils._rebuild_parameter":              _data_of,
+        "torch._utils._rebuild_parameter_with_state":   _data_of,
+    }  # fmt: skip
+    functions["torch._tensor._rebuild_from_type_v2"] = partial(_subclass, dict(functions))
+    return Rules(functions, _inert, partial(_storage, storage_of))
+
+
+def name_of(item: Any) -> str:
+    """Names the type of something in a tree, for messages: never its content, which may be endless."""
+    return item.class_name[:100] if isinstance(item, Record) else type(item).__name__
 
 
 def _inert(name: str) -> bool:
     return name in STORAGES or name in TORCH or name in UNTYPED or INERT.fullmatch(name) is not None
 
 
-def _first(data: Tensor, *_: Any) -> Tensor:
+def _ordered_dict(pairs: Any = ()) -> dict:
+    pairs = [(key, value) for key, value in pairs]
+    if not all(isinstance(key, str) for key, _ in pairs):
+        raise PickleError("it makes an OrderedDict whose keys are no text")
+    return dict(pairs)
+
+
+def _encode(text: Any, encoding: Any) -> bytes:
+    if encoding != "latin1" or not isinstance(text, str):
+        raise PickleError("it encodes something else than bytes written as text")
+    return text.encode("latin1")
+
+
+def _data_of(data: Any, *_: Any) -> Tensor:
+    if not isinstance(data, Tensor):
+        raise PickleError(f"it makes a parameter of a {name_of(data)}")
     return data
 
 
-def _pair(pair: Any) -> tuple[str, Any]:
-    key, value = pair
-    if not isinstance(key, str):
-        raise PickleError("it makes an OrderedDict of pairs whose keys are no text")
-    return key, value
-
-
-def _encode(text: str, encoding: str = "utf-8") -> bytes:
-    if encoding not in ("latin1", "utf-8") or not isinstance(text, str):
-        raise PickleError(f"it encodes text as {encoding!r}")
-    return text.encode(encoding)
-
-
-def _subclass(functions: dict, made_by: Any, args: Any) -> Any:
-    name = getattr(made_by, "name", "")
-    if not name.startswith("torch._utils._rebuild") or not isinstance(args, tuple):
-        raise PickleError(f"it makes a tensor by {name or type(made_by).__name__}")
+def _subclass(functions: dict[str, Callable], made_by: Any, _: Any, args: Any, __: Any) -> Tensor:
+    name = made_by.name if isinstance(made_by, Global) else name_of(made_by)
+    if not name.startswith("torch._utils._rebuild_") or not isinstance(args, tuple):
+        raise PickleError(f"it makes a tensor by {name}")
     return functions[name](*args)
 
 
-def _storage(reference: Any, storage_of: Callable[[str, np.dtype, int], Storage]) -> Storage:
+def _storage(storage_of: Callable[[str, np.dtype, int], Storage], reference: Any) -> Storage:
+    """Answers a reference of the pickle: ("storage", type, key, place, count), with a None behind it before 1.6."""
     if not isinstance(reference, tuple) or len(reference) not in (5, 6) or reference[0] != "storage":
         raise PickleError("it refers to something that is no storage")
-    _, kind, key, _place, count = reference[:5]
-    name = getattr(kind, "name", "")
+    _, kind, key, _, count, *view = reference
+    name = kind.name if isinstance(kind, Global) else name_of(kind)
     dtype = np.dtype("u1") if name in UNTYPED else STORAGES.get(name)
     if dtype is None:
-        raise PickleError(f"it has a storage of the unknown type {name!r}; known are {', '.join(STORAGES)}")
-    if not isinstance(key, str) or not _whole(count) or (len(reference) == 6 and reference[5] is not None):
-        raise PickleError(f"its reference to the storage {key!r:.40} is damaged")
+        raise PickleError(f"it has a storage of the type {name}; known are {', '.join(STORAGES)}")
+    if not isinstance(key, str) or not _whole(count) or any(part is not None for part in view):
+        raise PickleError("its reference to a storage is damaged")
     return storage_of(key, dtype, count)
 
 
@@ -129,26 +134,32 @@ def _whole(*values: Any) -> bool:
     return all(type(value) is int and 0 <= value < 1 << 63 for value in values)
 
 
-def _tensor(file: MappedFile, storage: Any, dtype: np.dtype | None, offset, shape, strides) -> Tensor:
-    """Describes a window on a storage, after checking that it lies inside; it is mapped when it is read."""
+def _retyped(file: MappedFile, storage: Any, offset, shape, strides, _grad, _hooks, dtype: Any, *_: Any) -> Tensor:
+    """Describes a tensor of a type that has no storage of its own name: a window on bytes."""
+    known = TORCH.get(dtype.name) if isinstance(dtype, Global) else None
+    if known is None:
+        raise PickleError(f"it has a tensor of an unknown type; known are {', '.join(TORCH)}")
+    return _tensor(file, storage, offset, shape, strides, dtype=known)
+
+
+def _tensor(file: MappedFile, storage: Any, offset, shape, strides, *_: Any, dtype: np.dtype | None = None) -> Tensor:
+    """Describes a window on a storage that lies inside it, and has no more elements: memory is never multiplied."""
     shape = shape.args[0] if isinstance(shape, Record) and shape.class_name == "torch.Size" else shape
-    if not isinstance(storage, Storage) or dtype is None:
-        raise PickleError("it makes a tensor of something that is no storage, or of an unknown type")
-    if not isinstance(shape, tuple) or not isinstance(strides, tuple) or len(shape) != len(strides):
-        raise PickleError("it makes a tensor whose shape and strides do not belong together")
-    if len(shape) > MAX_AXES or not _whole(offset, *shape, *strides):
-        raise PickleError(f"it makes a tensor of the shape {shape!r:.100} and the strides {strides!r:.100}")
-    size = dtype.itemsize
+    if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
+        raise PickleError("it makes a tensor of something that is no storage, no shape or no strides")
+    if len(shape) != len(strides) or len(shape) > MAX_AXES or not _whole(offset, *shape, *strides):
+        raise PickleError("it makes a tensor whose shape and strides do not belong together or are no whole numbers")
+    dtype = storage.dtype if dtype is None else dtype
+    held, count = storage.count * storage.dtype.itemsize // dtype.itemsize, math.prod(shape)
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
-    held = storage.count * storage.dtype.itemsize // size
-    if math.prod(shape) and (last >= held or math.prod(shape) > held):
+    if count and (last >= held or count > held):
         raise PickleError(
-            f"its tensor of shape {shape}, strides {strides} and offset {offset} leaves its storage {storage.key!r} "
-            f"of {held} elements"
+            f"its tensor of shape {shape}, strides {strides} and offset {offset} leaves its storage "
+            f"{storage.key[:40]!r} of {held} elements"
         )
-    in_bytes = tuple(stride * size for stride in strides)
+    in_bytes = tuple(stride * dtype.itemsize for stride in strides)
 
     def read() -> np.ndarray:
-        return file.array(dtype, shape, storage.start + offset * size, in_bytes)
+        return file.array(dtype, shape, storage.start + offset * dtype.itemsize, in_bytes)
 
     return Tensor("", shape, dtype, read, str(file.path))
