@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from convert.names import ALIASES, names_by_path
+from convert.names import ALIASES, names_by_path, why_ignored
 from wav2vec2_tf.families import FAMILIES
 
 #: What may be absent: fine-tuned checkpoints drop the mask vector, which only training uses.
@@ -42,7 +42,8 @@ def assign(model, tensors: Mapping[str, np.ndarray], source: str) -> None:
     Raises:
         ValueError: Tensors are missing, unknown or of another shape; all of them are listed.
     """
-    wanted, found = named_weights(model), {ALIASES.get(name, name): name for name in tensors}
+    wanted = named_weights(model)
+    found = {ALIASES.get(name, name): name for name in tensors if not why_ignored(name)}
     findings = [f"missing: {name}" for name in sorted(wanted.keys() - found.keys() - OPTIONAL)]
     findings += [f"unknown: {found[name]}" for name in sorted(found.keys() - wanted.keys())]
     for theirs in sorted(wanted.keys() & found.keys()):

@@ -55,12 +55,12 @@ def test_half_precision_tensors_become_float32():
 
 def test_all_that_does_not_fit_is_listed():
     model = Wav2Vec2ForCTC(tiny())
-    tensors = tensors_of(model) | {"lm_head.bias": np.zeros(5, np.float32), "quantizer.codevectors": np.zeros(3)}
+    tensors = tensors_of(model) | {"lm_head.bias": np.zeros(5, np.float32), "encoder.extra": np.zeros(3)}
     del tensors["wav2vec2.encoder.layer_norm.weight"]
     with pytest.raises(ValueError, match="FILE does not fit its config.json") as caught:
         assign(model, tensors, "FILE")
     assert str(caught.value).splitlines()[1:-1] == [
         "  missing: wav2vec2.encoder.layer_norm.weight",
-        "  unknown: quantizer.codevectors",
+        "  unknown: encoder.extra",
         "  wrong shape: lm_head.bias is (5,) in our layout, the config asks (9,)",
     ]
