@@ -8,17 +8,15 @@ import logging
 import os
 import re
 import shutil
-import threading
 import weakref
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from wav2vec2_tf import gcs
 from wav2vec2_tf.files import write_text
+from wav2vec2_tf.waiting import within
 
 #: How long the hub may take to say which files a model has, unless HF_HUB_ETAG_TIMEOUT says otherwise.
 ANSWER_SECONDS = 4
@@ -120,7 +118,7 @@ def push(
     api, files = hub.HfApi(token=token), sorted(path for path in Path(folder).iterdir() if path.is_file())
     added = [hub.CommitOperationAdd(path_in_repo=path.name, path_or_fileobj=path) for path in files]
     try:
-        url = _within(_CONNECT_SECONDS, lambda: api.create_repo(repo_id, private=private, exist_ok=True))
+        url = within(_CONNECT_SECONDS, lambda: api.create_repo(repo_id, private=private, exist_ok=True))
         if revision is not None:
             api.create_branch(url.repo_id, branch=revision, exist_ok=True)
         api.create_commit(url.repo_id, added, commit_message=commit_message, revision=revision)
@@ -174,7 +172,7 @@ class _Repo:
         if hub.constants.HF_HUB_ETAG_TIMEOUT != hub.constants.DEFAULT_ETAG_TIMEOUT:
             seconds = hub.constants.HF_HUB_ETAG_TIMEOUT
         try:
-            info = _within(seconds, lambda: self._api.model_info(self.repo, revision=self.revision, timeout=seconds))
+            info = within(seconds, lambda: self._api.model_info(self.repo, revision=self.revision, timeout=seconds))
         except Exception as error:
             refusal = self._refusal(error)
             if refusal is not None:
@@ -258,23 +256,6 @@ def _upload_error(error: Exception, repo_id: str) -> OSError:
     return ConnectionError(
         f"{repo_id}: the upload to {_endpoint()} broke off ({_first_line(error)}). Nothing was committed; run it again."
     )
-
-
-def _within(seconds: float, ask: Callable[[], Any]) -> Any:
-    """Gives the answer, or raises TimeoutError: neither a resolver nor a trickling server can hold up the caller."""
-    answer = Future()
-
-    def run():
-        try:
-            answer.set_result(ask())
-        except BaseException as error:  # noqa: BLE001 - raised below, where the answer is awaited
-            answer.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        return answer.result(seconds)
-    except TimeoutError as error:
-        raise TimeoutError(f"no answer within {seconds} seconds") from error
 
 
 def _status(error: Exception) -> int | None:
