@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from wav2vec2_tf.files import read_json
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 
+#: Where the settings may stand; transformers 5 writes only the first, others the second, which wins.
+FEATURE_FILES = ("processor_config.json", "preprocessor_config.json")
 EPSILON = 1e-7
 _MOST_CHANNELS = 8  # tells [S, channels], as soundfile reads a file, from [B, S]
 
@@ -71,6 +74,23 @@ class FeatureSettings:
         settings = {key: value for key, value in asdict(self).items() if key != "extra"}
         kind = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "feature_size": 1, "padding_side": "right"}
         return kind | dict(self.extra) | settings
+
+
+def read_feature(folder: Path, name: str | Path) -> FeatureSettings | None:
+    """Reads what a checkpoint says about audio; None where it says nothing.
+
+    Args:
+        folder: A local folder with one of `FEATURE_FILES`.
+        name: What errors call it.
+    Raises:
+        ValueError: A file is not JSON, or describes features other than the raw waveform.
+    """
+    for file in reversed(FEATURE_FILES):
+        values = read_json(folder / file)
+        values = values.get("feature_extractor", values)
+        if "sampling_rate" in values:
+            return FeatureSettings.from_dict(values, f"{name}: {file}")
+    return None
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,17 @@ Reading audio files is left to `audio`, the choice of labels to `decoding`. The 
 `is_tokenizer=False` and `is_tokenizer=True`, work as they did.
 """
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from wav2vec2_tf import remote
 from wav2vec2_tf.decoding.greedy import best_ids
-from wav2vec2_tf.features import FeatureSettings, SpeechBatch, checked_samples
-from wav2vec2_tf.files import read_json, write_json
+from wav2vec2_tf.features import FEATURE_FILES, FeatureSettings, SpeechBatch, checked_samples, read_feature
+from wav2vec2_tf.files import write_json
+from wav2vec2_tf.text import tokenizer_files
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
 
@@ -118,29 +121,29 @@ class Wav2Vec2Processor:
         return [self.decode(ids, **settings) for ids in best_ids(output, num_frames)]
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "Wav2Vec2Processor":
-        """Reads a folder written by `save_pretrained` or by Hugging Face.
+    def from_pretrained(cls, source: str | Path, *, target_lang: str | None = None, **where) -> "Wav2Vec2Processor":
+        """Reads what `save_pretrained` or Hugging Face wrote.
 
         Args:
-            folder: Holds preprocessor_config.json (or the newer processor_config.json) and the tokenizer's files.
+            source: A folder, a hub id or a gs:// folder (`remote.fetch`) that holds preprocessor_config.json, or the
+                newer processor_config.json, and the tokenizer's files.
+            target_lang: The language, where the vocabulary has several; by default the one tokenizer_config.json names.
+            where: `revision`, `cache_dir`, `token`, `local_files_only`, as for `remote.fetch`.
         Raises:
-            FileNotFoundError: The folder or a file is missing: without it the right normalisation is anybody's guess.
+            OSError: The source is not there or cannot be reached; FileNotFoundError if a file is missing: without it
+                the right normalisation is anybody's guess.
             ValueError: A file is not JSON or describes something else.
         """
-        folder = Path(folder)
-        if not folder.is_dir():
+        files = tokenizer_files.FILES + FEATURE_FILES
+        fetched = remote.fetch(source, lambda names: [name for name in files if name in names], **where)
+        feature = read_feature(fetched.folder, fetched.name)
+        if feature is None:
             raise FileNotFoundError(
-                f"There is no folder {folder}. Give one that save_pretrained wrote, such as RUN/best."
+                f"{fetched.name} has no preprocessor_config.json with a sampling_rate, so how to normalise audio is "
+                "unknown. Copy it from the checkpoint, or write it with Wav2Vec2Processor(...).save_pretrained(folder)."
             )
-        for name in ("preprocessor_config.json", "processor_config.json"):
-            values = read_json(folder / name)
-            values = values.get("feature_extractor", values) if values else None
-            if values and "sampling_rate" in values:
-                feature = FeatureSettings.from_dict(values, folder / name)
-                return cls(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(folder), feature=feature)
-        raise FileNotFoundError(
-            f"{folder} has no preprocessor_config.json with a sampling_rate, so how to normalise audio is unknown. "
-            "Copy it from the checkpoint, or write it with Wav2Vec2Processor(...).save_pretrained(folder)."
+        return cls(
+            tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(fetched.folder, target_lang=target_lang), feature=feature
         )
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -148,6 +151,12 @@ class Wav2Vec2Processor:
         folder = Path(folder)
         self.tokenizer.save_pretrained(folder)
         write_json(folder / "preprocessor_config.json", self.feature.to_dict())
+
+    def push_to_hub(self, repo_id: str, **how) -> str:
+        """Uploads the files of `save_pretrained`; gives the URL. Arguments as for `remote.push`."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            return remote.push(folder, repo_id, **{"commit_message": "Upload processor"} | how)
 
     def _as_port(self, text: str) -> str:
         """The earlier port's rule for text: capitals, hyphens as spaces, nothing outside the vocabulary."""

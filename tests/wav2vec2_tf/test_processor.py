@@ -141,6 +141,54 @@ def test_an_absent_folder_is_refused(tmp_path):
         Wav2Vec2Processor.from_pretrained(tmp_path / "nowhere")
 
 
+# ---- the hub ----
+
+
+@pytest.fixture
+def folder(tmp_path):
+    vocab = {"eng": {"<pad>": 0, "a": 1}, "swe": {"<pad>": 0, "å": 1}}
+    tokenizer = Wav2Vec2CTCTokenizer(vocab, target_lang="eng")
+    Wav2Vec2Processor(tokenizer=tokenizer, feature=FeatureSettings(do_normalize=False)).save_pretrained(tmp_path / "p")
+    return tmp_path / "p"
+
+
+def test_a_processor_of_the_hub_is_read_without_the_weights(hub, folder):
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    hub.add("org/mms", files | {"model.safetensors": b"x" * 5000}, branch="v1")
+    hub.models["org/mms"].branches["main"] = hub.models["org/mms"].branches["v1"]
+    processor = Wav2Vec2Processor.from_pretrained("org/mms@v1", target_lang="swe")
+    assert processor.tokenizer.encode("å") == [1]
+    assert not processor.feature.do_normalize
+    assert not [line for line in hub.requests if "safetensors" in line]
+    again = Wav2Vec2Processor.from_pretrained("org/mms", revision="v1", local_files_only=True)
+    assert again.tokenizer.target_lang == "eng"
+
+
+def test_a_processor_goes_to_the_hub_and_comes_back(hub, processor):
+    from tests.hub_server import TOKEN
+
+    assert processor.push_to_hub("org/mine", token=TOKEN) == f"{hub.url}/org/mine"
+    assert Wav2Vec2Processor.from_pretrained("org/mine").feature.to_dict() == processor.feature.to_dict()
+    assert Wav2Vec2CTCTokenizer.from_pretrained("org/mine").vocab == processor.tokenizer.vocab
+
+
+@pytest.mark.parametrize("missing", ["vocab.json", "preprocessor_config.json"])
+def test_a_model_of_the_hub_without_processor_files_is_told(hub, folder, missing):
+    hub.add("org/body", {path.name: path.read_bytes() for path in folder.iterdir() if path.name != missing})
+    with pytest.raises(FileNotFoundError, match=f"org/body.*{missing}|{missing} in .*"):
+        Wav2Vec2Processor.from_pretrained("org/body")
+
+
+def test_an_interrupted_download_leaves_no_processor(hub, folder, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda seconds: None)
+    hub.add("org/mms", {path.name: path.read_bytes() for path in folder.iterdir()})
+    hub.fault = "cut"
+    with pytest.raises(ConnectionError, match="could not be fetched"):
+        Wav2Vec2Processor.from_pretrained("org/mms")
+    with pytest.raises(FileNotFoundError, match="no such model in the cache"):
+        Wav2Vec2Processor.from_pretrained("org/mms", local_files_only=True)
+
+
 @pytest.mark.parametrize("values", [{"feature_extractor_type": "WhisperFeatureExtractor"}, {"feature_size": 80}])
 def test_other_features_are_refused(values):
     with pytest.raises(ValueError, match="this package reads the raw waveform"):

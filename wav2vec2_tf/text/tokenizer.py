@@ -1,8 +1,9 @@
-"""The CTC tokenizer: text to label ids and back, and the Hugging Face files that describe it.
+"""The CTC tokenizer: text to label ids and back.
 
 Encoding and decoding follow transformers' `Wav2Vec2CTCTokenizer`, with one correction: there, skipping special tokens
 removes the blanks before repeats are merged, so that "L <pad> L" loses a letter; here repeats are merged first.
-Building a vocabulary is left to `vocabulary`, the choice of ids out of logits to `wav2vec2_tf.decoding`.
+Building a vocabulary is left to `vocabulary`, its files to `tokenizer_files`, the choice of ids out of logits to
+`wav2vec2_tf.decoding`.
 """
 
 import re
@@ -13,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from wav2vec2_tf.files import read_json, write_json
+from wav2vec2_tf import remote
+from wav2vec2_tf.files import read_json
+from wav2vec2_tf.text import tokenizer_files
+from wav2vec2_tf.text.languages import is_nested, of_language
+from wav2vec2_tf.text.tokenizer_files import SETTINGS, TOKEN_ROLES, TokenizerFiles
 
 #: The vocabulary of the published English checkpoints.
 STANDARD_TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")
-
-# The order in which transformers appends tokens that vocab.json lacks.
-_TOKEN_ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "word_delimiter_token")
-_SETTINGS = (*_TOKEN_ROLES, "do_lower_case", "replace_word_delimiter_char")
 
 
 class Wav2Vec2CTCTokenizer:
@@ -33,16 +34,17 @@ class Wav2Vec2CTCTokenizer:
     'HI BOB'
 
     Args:
-        vocab: Token -> id. Tokens of several characters are matched whole, longest first, and swallow the spaces
-            around them, as in transformers.
+        vocab: Token -> id, or language -> token -> id. Tokens of several characters are matched whole, longest
+            first, and swallow the spaces around them, as in transformers.
         bos_token, eos_token, unk_token, pad_token: The special tokens, None where there is none; one that `vocab`
             lacks is appended to it. `pad_token` is the CTC blank.
         word_delimiter_token: Stands for a space in the labels.
         replace_word_delimiter_char: What the delimiter becomes in decoded text.
         do_lower_case: The vocabulary is in capitals while the text is not: encode capitalises, decode lowers.
         extra: Other keys of tokenizer_config.json, kept to be written back.
+        target_lang: The language to begin with, where `vocab` has several; see `set_target_lang`.
     Raises:
-        ValueError: `vocab` is empty, nested by language, or gives one id to two tokens.
+        ValueError: `vocab` is empty, gives one id to two tokens, or does not fit `target_lang`.
     Source: transformers `tokenization_wav2vec2.py`, wav2vec 2.0 vocabularies.
     """
 
@@ -57,14 +59,46 @@ class Wav2Vec2CTCTokenizer:
         replace_word_delimiter_char: str = " ",
         do_lower_case: bool = False,
         extra: Mapping[str, Any] | None = None,
+        target_lang: str | None = None,
     ):
-        _check_vocab(vocab)
         self.bos_token, self.eos_token, self.unk_token, self.pad_token = bos_token, eos_token, unk_token, pad_token
         self.word_delimiter_token = word_delimiter_token
         self.replace_word_delimiter_char, self.do_lower_case = replace_word_delimiter_char, do_lower_case
         self.extra = dict(extra or {})
+        self.languages = {language: dict(own) for language, own in vocab.items()} if is_nested(vocab) else {}
+        self.target_lang = None
+        if self.languages or target_lang is not None:
+            self.set_target_lang(target_lang)
+        else:
+            self._take(vocab)
+
+    def set_target_lang(self, target_lang: str) -> None:
+        """Changes to the vocabulary of another language; the model's head must be of the same.
+
+        >>> vocab = {"eng": {"<pad>": 0, "a": 1, "b": 2}, "swe": {"<pad>": 0, "a": 1, "å": 2}}
+        >>> tokenizer = Wav2Vec2CTCTokenizer(vocab, target_lang="eng")
+        >>> tokenizer.set_target_lang("swe")
+        >>> tokenizer.encode("å")
+        [2]
+
+        Args:
+            target_lang: One of `languages`, such as "swe".
+        Raises:
+            ValueError: There is no such language, or the vocabulary is not one per language.
+        """
+        if not self.languages:
+            raise ValueError(
+                f"This tokenizer has one vocabulary, not one per language, so that target_lang={target_lang!r} means "
+                f"nothing. Leave it out."
+            )
+        self._take(of_language(self.languages, target_lang, "vocab.json"))
+        self.target_lang = target_lang
+
+    def _take(self, vocab: Mapping[str, int]) -> None:
+        """Makes a vocabulary the one in use, special tokens appended."""
+        _check_vocab(vocab)
         self.vocab = dict(vocab)
-        for role in _TOKEN_ROLES:
+        for role in TOKEN_ROLES:
             token = getattr(self, role)
             if token is not None and token not in self.vocab:
                 self.vocab[token] = len(self.vocab)
@@ -87,7 +121,9 @@ class Wav2Vec2CTCTokenizer:
             FileNotFoundError: There is no such file.
             ValueError: It is not JSON, or the vocabulary breaks a rule.
         """
-        return cls(_read_vocab(Path(path)))
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"There is no {path}. Give a vocab.json.")
+        return cls(read_json(Path(path)))
 
     def __len__(self) -> int:
         """Counts the tokens, which is the `vocab_size` a model needs."""
@@ -177,60 +213,37 @@ class Wav2Vec2CTCTokenizer:
         return text.lower() if self.do_lower_case else text
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "Wav2Vec2CTCTokenizer":
+    def from_pretrained(cls, source: str | Path, *, target_lang: str | None = None, **where) -> "Wav2Vec2CTCTokenizer":
         """Reads vocab.json and, where present, tokenizer_config.json, special_tokens_map.json, added_tokens.json.
 
         Args:
-            folder: A local folder.
+            source: A folder, a hub id or a gs:// folder; see `remote.fetch`.
+            target_lang: The language, where the vocabulary has several; by default the one tokenizer_config.json names.
+            where: `revision`, `cache_dir`, `token`, `local_files_only`, as for `remote.fetch`.
         Raises:
-            FileNotFoundError: The folder has no vocab.json.
+            OSError: The source is not there or cannot be reached; FileNotFoundError if it has no vocab.json.
             ValueError: A file is not JSON, or the vocabulary breaks a rule.
         """
-        folder = Path(folder)
-        vocab = _read_vocab(folder / "vocab.json")
-        config = read_json(folder / "tokenizer_config.json")
-        config |= read_json(folder / "special_tokens_map.json")
-        added = {item["content"]: int(index) for index, item in config.get("added_tokens_decoder", {}).items()}
-        added |= read_json(folder / "added_tokens.json")
-        settings = {key: _content(config[key]) for key in _SETTINGS if key in config}
-        extra = {key: value for key, value in config.items() if key not in _SETTINGS + ("added_tokens_decoder",)}
-        tokenizer = cls(vocab | added, **settings, extra=extra)
-        tokenizer._num_given = len(vocab)
+        fetched = remote.fetch(source, lambda names: [name for name in tokenizer_files.FILES if name in names], **where)
+        files = tokenizer_files.read(fetched.folder, fetched.name)
+        language = target_lang if target_lang is not None else files.target_lang
+        tokenizer = cls({**files.vocab, **files.added}, **files.settings, extra=files.extra, target_lang=language)
+        if not tokenizer.languages:
+            tokenizer._num_given = len(files.vocab)
         return tokenizer
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes the files `from_pretrained` reads, in the form transformers reads too."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        pairs = list(self.vocab.items())
-        specials = {role: getattr(self, role) for role in _TOKEN_ROLES[:4] if getattr(self, role) is not None}
-        settings = {key: getattr(self, key) for key in _SETTINGS}
-        write_json(folder / "vocab.json", dict(pairs[: self._num_given]))
-        if pairs[self._num_given :]:
-            write_json(folder / "added_tokens.json", dict(pairs[self._num_given :]))
-        write_json(folder / "special_tokens_map.json", specials)
-        write_json(
-            folder / "tokenizer_config.json", {"tokenizer_class": "Wav2Vec2CTCTokenizer"} | self.extra | settings
-        )
+        """Writes the files `from_pretrained` reads, in the form transformers reads too; all languages are kept."""
+        pairs, settings = list(self.vocab.items()), {key: getattr(self, key) for key in SETTINGS}
+        vocab, added = dict(pairs[: self._num_given]), dict(pairs[self._num_given :])
+        if self.languages:  # what a language lacks is appended again when it is read
+            vocab, added = self.languages, {}
+        tokenizer_files.write(Path(folder), TokenizerFiles(vocab, added, settings, self.target_lang, self.extra))
 
 
-def _read_vocab(path: Path) -> dict[str, int]:
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no {path}. Give the folder that holds the tokenizer's files.")
-    vocab = read_json(path)
-    _check_vocab(vocab, path)
-    return vocab
-
-
-def _check_vocab(vocab: Mapping[str, int], place: str | Path = "vocab") -> None:
+def _check_vocab(vocab: Mapping[str, int], place: str = "vocab.json") -> None:
     if not vocab:
         raise ValueError(f"{place}: the vocabulary is empty. It needs a token -> id entry per label.")
-    nested = [token for token, value in vocab.items() if isinstance(value, Mapping)]
-    if nested:
-        raise ValueError(
-            f"{place} nests one vocabulary per language ({', '.join(sorted(nested)[:3])}, ...), which is not "
-            f"supported. Write the vocabulary of one language as a flat vocab.json."
-        )
     by_id: dict[int, str] = {}
     for token, index in vocab.items():
         if not isinstance(index, int) or index < 0:
@@ -238,7 +251,3 @@ def _check_vocab(vocab: Mapping[str, int], place: str | Path = "vocab") -> None:
         if index in by_id:
             raise ValueError(f"{place}: tokens {by_id[index]!r} and {token!r} share the id {index}. Give each its own.")
         by_id[index] = token
-
-
-def _content(value: Any) -> Any:
-    return value["content"] if isinstance(value, Mapping) else value  # "<pad>" or {"content": "<pad>", ...}

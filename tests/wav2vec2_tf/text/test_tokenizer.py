@@ -140,7 +140,8 @@ def test_unknown_character_without_unknown_token_is_refused():
     ("vocab", "message"),
     [
         ({}, "the vocabulary is empty"),
-        ({"eng": {"a": 0}, "deu": {"a": 0}}, r"nests one vocabulary per language \(deu, eng"),
+        ({"eng": {"a": 0}, "deu": {"a": 0}}, r"one vocabulary per language \(deu, eng\). Choose: target_lang='deu'"),
+        ({"eng": {"a": 0}, "a": 0}, r"token 'eng' has id \{'a': 0\}"),
         ({"a": 0, "b": 0}, "tokens 'a' and 'b' share the id 0"),
         ({"a": -1}, "token 'a' has id -1"),
         ({"a": "1"}, "token 'a' has id '1'"),
@@ -177,3 +178,68 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, standard):
         Wav2Vec2CTCTokenizer({"<pad>": 0, "x": 1}).save_pretrained(tmp_path)
     assert (tmp_path / "vocab.json").read_bytes() == before
     assert not list(tmp_path.glob("*.part"))
+
+
+# ---- one vocabulary per language ----
+
+SPECIAL = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3, "|": 4}
+NESTED = {"eng": SPECIAL | {"a": 5, "b": 6}, "swe": SPECIAL | {"å": 5, "b": 6, "a": 7}}
+
+
+@pytest.fixture
+def nested(tmp_path):
+    """A folder as transformers 5 writes it: added tokens are those of one language."""
+    (tmp_path / "mms").mkdir()
+    added = {str(index): {"content": token, "special": False} for token, index in SPECIAL.items()}
+    config = {"target_lang": "eng", "added_tokens_decoder": added, "tokenizer_class": "Wav2Vec2CTCTokenizer"}
+    (tmp_path / "mms" / "vocab.json").write_text(json.dumps(NESTED), "utf-8")
+    (tmp_path / "mms" / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    return tmp_path / "mms"
+
+
+def test_the_language_is_the_one_the_files_name(nested):
+    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(nested)
+    assert (tokenizer.target_lang, tokenizer.encode("ab"), len(tokenizer)) == ("eng", [5, 6], 7)
+
+
+def test_another_language_is_taken_and_changed_to(nested):
+    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(nested, target_lang="swe")
+    assert (tokenizer.target_lang, tokenizer.encode("abå"), len(tokenizer)) == ("swe", [7, 6, 5], 8)
+    tokenizer.set_target_lang("eng")
+    assert tokenizer.decode([5, 6], group_tokens=False) == "ab"
+    assert tokenizer.encode("å") == [tokenizer.unk_token_id]
+
+
+def test_all_languages_are_saved(nested, tmp_path):
+    Wav2Vec2CTCTokenizer.from_pretrained(nested, target_lang="swe").save_pretrained(tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "vocab.json").read_text("utf-8")) == NESTED
+    assert not (tmp_path / "again" / "added_tokens.json").exists()
+    again = Wav2Vec2CTCTokenizer.from_pretrained(tmp_path / "again")
+    assert (again.target_lang, again.vocab) == ("swe", NESTED["swe"])
+
+
+def test_a_language_that_lacks_a_special_token_gets_its_own(tmp_path):
+    tokenizer = Wav2Vec2CTCTokenizer({"eng": {"<pad>": 0, "a": 1}, "swe": {"<pad>": 0}}, target_lang="eng")
+    tokenizer.set_target_lang("swe")
+    tokenizer.save_pretrained(tmp_path)
+    assert Wav2Vec2CTCTokenizer.from_pretrained(tmp_path).vocab == tokenizer.vocab
+    assert (tokenizer.vocab["<s>"], tokenizer.languages["swe"]) == (1, {"<pad>": 0})
+
+
+def test_an_unknown_language_is_refused_and_changes_nothing(nested):
+    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(nested)
+    with pytest.raises(ValueError, match="vocab.json has no language 'deu'; it has eng, swe"):
+        tokenizer.set_target_lang("deu")
+    assert tokenizer.vocab == NESTED["eng"]
+
+
+def test_a_long_list_of_languages_is_cut():
+    vocab = {f"l{i:02d}": SPECIAL for i in range(12)}
+    with pytest.raises(ValueError, match=r"l09 and 2 more\)"):
+        Wav2Vec2CTCTokenizer(vocab)
+
+
+def test_a_language_for_one_vocabulary_is_refused(tmp_path, standard):
+    standard.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="target_lang='swe' means nothing"):
+        Wav2Vec2CTCTokenizer.from_pretrained(tmp_path, target_lang="swe")
