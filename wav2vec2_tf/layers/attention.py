@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from wav2vec2_tf.layers.chance import dropout
 from wav2vec2_tf.layers.initial import random
+from wav2vec2_tf.layers.relative_position import PositionGate
 
 MASKED = -1e9  # finite: a row without any real frame gets a mean, not a NaN
 
@@ -35,9 +36,12 @@ class Attention(keras.layers.Layer):
         names = ("q_proj", "k_proj", "v_proj", "out_proj")
         dense = [keras.layers.Dense(self.width, kernel_initializer=normal.clone(), name=name) for name in names]
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = dense
+        self.gate = PositionGate(config, name="gate") if config.model_type == "wavlm" else None
 
-    def build(self, _):
-        """Builds the four projections."""
+    def build(self, shape):
+        """Builds the four projections, and WavLM's gate."""
+        if self.gate is not None:
+            self.gate.build(shape)
         for layer in (self.q_proj, self.k_proj, self.v_proj, self.out_proj):
             layer.build((None, None, self.width))
 
@@ -45,13 +49,24 @@ class Attention(keras.layers.Layer):
         x = tf.reshape(x, [batch, -1, self.heads, self.width // self.heads])
         return tf.transpose(x, [0, 2, 1, 3])  # [B * T, C] -> [B, heads, T, C / heads]
 
-    def call(self, x, visible, seed=None):
-        """Args: x [B, T, C]; visible [B, 1, 1, T] bool; seed int32 [2] or None. Returns: [B, T, C]."""
+    def call(self, x, visible, seed=None, positions=None):
+        """Attends.
+
+        Args:
+            x: [B, T, C].
+            visible: [B, 1, 1, T] bool.
+            seed: int32 [2] or None.
+            positions: [heads, T, T] scores by distance (WavLM), else None.
+        Returns:
+            [B, T, C].
+        """
         flat, batch = tf.reshape(x, [-1, self.width]), tf.shape(x)[0]
         query = self._split(self.q_proj(flat) * (self.width // self.heads) ** -0.5, batch)
         scores = tf.matmul(query, self._split(self.k_proj(flat), batch), transpose_b=True)  # [B, heads, T, T]
-        shares = tf.nn.softmax(tf.where(visible, tf.cast(scores, tf.float32), MASKED))
-        shares = tf.cast(shares, x.dtype)
+        scores = tf.cast(scores, tf.float32)
+        if positions is not None:
+            scores += self.gate(x) * tf.cast(positions, tf.float32)
+        shares = tf.cast(tf.nn.softmax(tf.where(visible, scores, MASKED)), x.dtype)
         mixed = tf.matmul(dropout(shares, self.rate, seed), self._split(self.v_proj(flat), batch))
         mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [-1, self.width])  # back to [B * T, C]
         return tf.reshape(self.out_proj(mixed), tf.shape(x))

@@ -8,7 +8,8 @@ from wav2vec2_tf.layers.adapters import AttentionAdapter
 from wav2vec2_tf.layers.attention import Attention, attention_mask
 from wav2vec2_tf.layers.chance import coin, dropout, fold
 from wav2vec2_tf.layers.initial import random
-from wav2vec2_tf.layers.positional import PositionalConvEmbedding
+from wav2vec2_tf.layers.positional import positional_embedding
+from wav2vec2_tf.layers.relative_position import RelativePosition
 
 
 class FeedForward(keras.layers.Layer):
@@ -58,20 +59,22 @@ class EncoderLayer(keras.layers.Layer):
         for part in filter(None, parts):
             part.build(shape)
 
-    def call(self, x, visible, seed=None):
-        """Args: x [B, T, C]; visible [B, 1, 1, T] bool; seed int32 [2] or None. Returns: [B, T, C]."""
-        return self._stable(x, visible, seed) if self.config.do_stable_layer_norm else self._post(x, visible, seed)
+    def call(self, x, visible, seed=None, positions=None):
+        """Args: x [B, T, C]; visible, seed, positions as for Attention. Returns: [B, T, C]."""
+        run = self._stable if self.config.do_stable_layer_norm else self._post
+        return run(x, visible, seed, positions)
 
-    def _attend(self, x, visible, seed):
-        return dropout(self.attention(x, visible, seed=fold(seed, 0)), self.config.hidden_dropout, fold(seed, 1))
+    def _attend(self, x, visible, seed, positions):
+        x = self.attention(x, visible, seed=fold(seed, 0), positions=positions)
+        return dropout(x, self.config.hidden_dropout, fold(seed, 1))
 
-    def _stable(self, x, visible, seed):
-        x = x + self._attend(self.layer_norm(x), visible, seed)
+    def _stable(self, x, visible, seed, positions):
+        x = x + self._attend(self.layer_norm(x), visible, seed, positions)
         x = x + self.feed_forward(self.final_layer_norm(x), seed=fold(seed, 2))
         return x if self.adapter_layer is None else x + self.adapter_layer(x)
 
-    def _post(self, x, visible, seed):
-        x = self.layer_norm(x + self._attend(x, visible, seed))
+    def _post(self, x, visible, seed, positions):
+        x = self.layer_norm(x + self._attend(x, visible, seed, positions))
         return self.final_layer_norm(x + self.feed_forward(x, seed=fold(seed, 2)))
 
 
@@ -81,7 +84,9 @@ class Encoder(keras.layers.Layer):
     def __init__(self, config, **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        self.pos_conv_embed = PositionalConvEmbedding(config, name="pos_conv_embed")
+        self.pos_conv_embed = positional_embedding(config, name="pos_conv_embed")
+        relative = config.model_type == "wavlm"
+        self.relative_position = RelativePosition(config, name="relative_position") if relative else None
         self.layer_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="layer_norm")
         self.blocks = [EncoderLayer(config, name=f"layers_{i}") for i in range(config.num_hidden_layers)]
 
@@ -89,6 +94,8 @@ class Encoder(keras.layers.Layer):
         """Builds every part on hidden_size."""
         for part in (self.pos_conv_embed, self.layer_norm, *self.blocks):
             part.build((None, None, self.config.hidden_size))
+        if self.relative_position is not None:
+            self.relative_position.build()
 
     def call(self, x, frames, seed=None):
         """Runs the blocks over the real frames.
@@ -102,20 +109,21 @@ class Encoder(keras.layers.Layer):
             output, the last one normalised where the architecture says so.
         """
         real = tf.sequence_mask(frames, tf.shape(x)[1], dtype=x.dtype)[..., None]
-        x = x * real  # the positional convolution must not see padding
-        x = x + self.pos_conv_embed(x)
+        x = x + self.pos_conv_embed(x, real)
         x = x if self.config.do_stable_layer_norm else self.layer_norm(x)
         states = [dropout(x, self.config.hidden_dropout, fold(seed, 0))]
-        visible = attention_mask(frames, tf.shape(x)[1])
+        visible, positions = attention_mask(frames, tf.shape(x)[1]), None
+        if self.relative_position is not None:
+            positions = self.relative_position(tf.shape(x)[1])
         for i, block in enumerate(self.blocks):
-            states.append(self._maybe_skip(block, states[-1], visible, fold(seed, i + 1)))
+            states.append(self._maybe_skip(block, states[-1], visible, fold(seed, i + 1), positions))
         if self.config.do_stable_layer_norm:
             states[-1] = self.layer_norm(states[-1])
         return states
 
-    def _maybe_skip(self, block, x, visible, seed):
+    def _maybe_skip(self, block, x, visible, seed, positions):
         """Runs a block, or in training skips it with probability `layerdrop`, drawn anew at every step."""
         if seed is None or self.config.layerdrop == 0:
-            return block(x, visible, seed=seed)
+            return block(x, visible, seed=seed, positions=positions)
         skip = coin(self.config.layerdrop, fold(seed, 0))
-        return tf.cond(skip, lambda: x, lambda: block(x, visible, seed=fold(seed, 1)))
+        return tf.cond(skip, lambda: x, lambda: block(x, visible, seed=fold(seed, 1), positions=positions))

@@ -93,12 +93,16 @@ class FeatureEncoder(keras.layers.Layer):
 
 
 class FeatureProjection(keras.layers.Layer):
-    """Layer norm, projection to hidden_size, dropout: [B, T, conv_dim[-1]] -> [B, T, hidden_size]."""
+    """Layer norm, projection to hidden_size, dropout: [B, T, conv_dim[-1]] -> [B, T, hidden_size].
+
+    HuBERT can do without the norm (`feat_proj_layer_norm`).
+    """
 
     def __init__(self, config, **kwargs):
         super().__init__(**kwargs)
-        self.config = config
-        self.layer_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="layer_norm")
+        self.config, self.layer_norm = config, None
+        if config.feat_proj_layer_norm:
+            self.layer_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="layer_norm")
         bound = config.conv_dim[-1] ** -0.5
         uniform = random(keras.initializers.RandomUniform(-bound, bound))
         self.projection = keras.layers.Dense(
@@ -107,9 +111,10 @@ class FeatureProjection(keras.layers.Layer):
 
     def build(self, _):
         """Builds both parts on the width of the last convolution."""
-        for layer in (self.layer_norm, self.projection):
+        for layer in filter(None, (self.layer_norm, self.projection)):
             layer.build((None, None, self.config.conv_dim[-1]))
 
     def call(self, x, seed=None):
         """Args: x [B, T, C]; seed int32 [2] or None. Returns: [B, T, hidden_size]."""
-        return dropout(self.projection(self.layer_norm(x)), self.config.feat_proj_dropout, seed)
+        x = x if self.layer_norm is None else self.layer_norm(x)
+        return dropout(self.projection(x), self.config.feat_proj_dropout, seed)

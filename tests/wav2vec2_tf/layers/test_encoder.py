@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.tiny import ARCHITECTURES, NO_CHANCE, noise, perturb, tiny
+from tests.tiny import ARCHITECTURES, KINDS, NO_CHANCE, noise, perturb, tiny
 from wav2vec2_tf.layers.attention import attention_mask
 from wav2vec2_tf.layers.encoder import Encoder, EncoderLayer, FeedForward
 
@@ -77,7 +77,7 @@ def test_a_skipped_block_has_gradient_zero_and_not_none():
     assert not any(tf.reduce_any(gradient != 0) for gradient in gradients)
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", KINDS)
 def test_padded_frames_change_no_real_one(architecture):
     encoder = built(Encoder(tiny(architecture)))
     padded = np.concatenate([X[:, :12], 50 * noise(1, 18, 16, seed=1)], axis=1)
@@ -92,3 +92,15 @@ def test_stable_models_normalise_at_the_end_and_others_at_the_start():
         state = encoder(3 + 5 * X, LENGTH)[place].numpy()
         np.testing.assert_allclose(state.mean(-1), 0, atol=1e-5)
         np.testing.assert_allclose(state.var(-1), 1, atol=1e-2)
+
+
+def test_blocks_of_wavlm_share_one_table_of_positions():
+    encoder = built(Encoder(tiny("wavlm")))
+    before = [state.numpy() for state in encoder(X, LENGTH)]
+    encoder.relative_position.rel_attn_embed.assign_add(tf.random.normal([12, 2], seed=1))
+    after = encoder(X, LENGTH)
+    np.testing.assert_array_equal(after[0], before[0])
+    outputs = [block(before[0], attention_mask(LENGTH, 30)) for block in encoder.blocks]
+    for i, block in enumerate(encoder.blocks):
+        moved = block(before[0], attention_mask(LENGTH, 30), positions=encoder.relative_position(tf.constant(30)))
+        assert not np.allclose(moved, outputs[i])

@@ -83,3 +83,10 @@ def test_projection_drops_out_with_a_seed():
     layer.build(None)
     assert np.mean(layer(x, seed=tf.constant([1, 2])) == 0) == pytest.approx(0.5, abs=0.08)
     assert np.mean(layer(x) == 0) < 0.01
+
+
+def test_projection_may_do_without_its_norm():
+    layer, x = FeatureProjection(tiny("hubert", feat_proj_layer_norm=False)), noise(1, 5, 8)
+    layer.build(None)
+    np.testing.assert_array_equal(layer(x), layer.projection(x))
+    assert len(layer.weights) == 2
