@@ -61,7 +61,7 @@ def _walk(file: MappedFile, group: h5py.Group, path: str, seen: set[int]) -> Ite
     for name in group:
         where, child = f"{path}{name}", _child(file, group, name)
         if _address(child) in seen or len(seen) > MAX_OBJECTS or where.count("/") > MAX_DEPTH:
-            raise CheckpointFileError(f"{file.path}: {where!r:.200} is linked twice or nested too deep. Fetch it again.")
+            raise CheckpointFileError(f"{file.path}: {where!r:.200} is linked twice or lies too deep. Fetch it again.")
         seen.add(_address(child))
         if isinstance(child, h5py.Group):
             yield from _walk(file, child, where + "/", seen)
@@ -93,5 +93,5 @@ def _tensor(file: MappedFile, name: str, dataset: h5py.Dataset) -> Tensor:
         )
     start, size = dataset.id.get_offset(), math.prod(shape) * dtype.itemsize
     if size and (start is None or start + size > file.size):
-        raise CheckpointFileError(f"{file.path}: {name!r:.200} was never written or ends behind the file. Fetch it again.")
+        raise CheckpointFileError(f"{file.path}: {name!r:.200} was not written, or not whole. Fetch the file again.")
     return Tensor(name, shape, dtype, lambda: file.array(dtype, shape, start), str(file.path))

@@ -10,10 +10,11 @@ from typing import Any, BinaryIO
 
 from convert.readers.pickle_objects import Global, PickleError, Record, Rules
 
-MAX_PICKLE_BYTES = 16 << 20
-"""The largest published ones take 1 MB; each byte can cost a hundred bytes of memory."""
-
-MAX_KEY_ITEMS = 16
+# Limits far above any checkpoint. Where a few bytes could ask for much memory or time, one of them holds.
+MAX_PICKLE_BYTES = 8 << 20
+MAX_CALLS = 500_000
+MAX_ARGUMENTS = 16
+MAX_NAME_LETTERS = 200
 
 
 def load(stream: BinaryIO, rules: Rules) -> Any:
@@ -25,7 +26,7 @@ def load(stream: BinaryIO, rules: Rules) -> Any:
     {'a': [1, (2.5, None)]}
     >>> load(io.BytesIO(pickle.dumps(eval)), rules)
     Traceback (most recent call last):
-    convert.readers.pickle_objects.PickleError: it names builtins.eval, ...
+    convert.readers.pickle_objects.PickleError: it names 'builtins.eval', ...
 
     Args:
         stream: Stands at the beginning of a pickle; afterwards right behind it. Must have `tell`.
@@ -50,7 +51,7 @@ class _Machine:
     """The stack and the memo of one pickle; one method per kind of instruction."""
 
     def __init__(self, rules: Rules):
-        self.rules, self.stack, self.below, self.memo = rules, [], [], {}
+        self.rules, self.stack, self.below, self.memo, self.calls = rules, [], [], {}, 0
 
     def step(self, name: str, argument: Any) -> None:
         if name in CONSTANTS:
@@ -87,17 +88,22 @@ class _Machine:
         module, name = self.take(2) if argument is None else argument.split(" ", 1)
         if not isinstance(module, str) or not isinstance(name, str):
             raise PickleError("it is damaged (a name that is no text)")
+        if len(module) + len(name) > MAX_NAME_LETTERS:
+            raise PickleError(f"it has a name of {len(module) + len(name)} letters, which no checkpoint needs")
         full = f"{module}.{name}"
         if full not in self.rules.functions and not self.rules.inert(full):
             raise PickleError(
-                f"it names {full[:200]}, which is none of the tensors and settings a checkpoint is made of. Nothing of "
-                "it was run. If you trust the file, load it with the program that wrote it and save only its state_dict"
+                f"it names {full!r}, which is none of the tensors and settings a checkpoint is made of. Nothing "
+                "of it was run. If you trust the file, load it where it was written and save its state_dict() alone"
             )
         self.stack.append(Global(full))
 
     def call(self, callee: Any, args: Any) -> None:
         if not isinstance(callee, Global) or not isinstance(args, tuple):
             raise PickleError(f"it calls a {type(callee).__name__}; only names can be called")
+        self.calls += 1
+        if len(args) > MAX_ARGUMENTS or self.calls > MAX_CALLS:
+            raise PickleError(f"it calls with {len(args)} arguments, in call {self.calls}; no checkpoint needs so many")
         function = self.rules.functions.get(callee.name)
         self.stack.append(function(*args) if function else Record(callee.name, args))
 
@@ -128,11 +134,15 @@ class _Machine:
 
 def _key(key: Any, depth: int = 2) -> Any:
     """Checks that a key of a dict is plain: hashing deep tuples can take forever or overflow the stack."""
-    if isinstance(key, tuple) and depth and len(key) <= MAX_KEY_ITEMS:
+    if isinstance(key, tuple) and depth and len(key) <= MAX_ARGUMENTS:
         return tuple(_key(item, depth - 1) for item in key)
-    if not isinstance(key, str | int | float | bytes | None | Global | Record):
+    if not isinstance(key, str | int | float | bytes | None | Global | Record) or _is_huge(key):
         raise PickleError(f"it has a {type(key).__name__} as a key")
     return key
+
+
+def _is_huge(key: Any) -> bool:
+    return isinstance(key, int) and not -(1 << 63) <= key < 1 << 63
 
 
 def _pairs(items: list) -> dict:
@@ -148,11 +158,6 @@ def _inst(machine: _Machine, argument: str) -> None:
 def _obj(machine: _Machine, _) -> None:
     callee, *args = machine.since_mark()
     machine.call(callee, tuple(args))
-
-
-def _new_with_keywords(machine: _Machine, _) -> None:
-    callee, args, keywords = machine.take(3)
-    machine.call(callee, (*args, keywords))
 
 
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
@@ -192,7 +197,6 @@ STEPS = {
     "STACK_GLOBAL":     _Machine.name,
     "REDUCE":           lambda m, _: m.call(*m.take(2)),
     "NEWOBJ":           lambda m, _: m.call(*m.take(2)),
-    "NEWOBJ_EX":        _new_with_keywords,
     "INST":             _inst,
     "OBJ":              _obj,
     "BUILD":            _Machine.build,

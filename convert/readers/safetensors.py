@@ -62,7 +62,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = {}
     for name, value in pairs:
         if name in values:
-            raise ValueError(f"{name!r} occurs twice")
+            raise ValueError(f"{name!r:.100} occurs twice")
         values[name] = value
     return values
 
@@ -70,19 +70,19 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _entry(path: Path, name: str, entry: Any) -> tuple:
     """Checks the types of one entry of the header: dtype, shape, begin, end."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise CheckpointFileError(f"{path}: {name!r} must have dtype, shape and data_offsets. Save the file again.")
+        raise CheckpointFileError(f"{path}: {name!r:.100} needs dtype, shape and data_offsets. Save the file again.")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in SAFETENSORS:
-        raise CheckpointFileError(f"{path}: {name!r} is of type {dtype!r:.40}; known are {', '.join(SAFETENSORS)}.")
+        raise CheckpointFileError(f"{path}: {name!r:.100} is of type {dtype!r:.40}; known: {', '.join(SAFETENSORS)}.")
     if not _counts(shape) or not _counts(offsets) or len(offsets) != 2 or len(shape) > MAX_AXES:
         raise CheckpointFileError(
-            f"{path}: {name!r} has the shape {shape!r:.100} and the offsets {offsets!r:.100}; lists of whole numbers "
-            f"belong there, at most {MAX_AXES} axes and two offsets. Save the file again."
+            f"{path}: {name!r:.100} has the shape {shape!r:.100} and the offsets {offsets!r:.100}; lists of whole "
+            f"numbers belong there, at most {MAX_AXES} axes and two offsets. Save the file again."
         )
     need = math.prod(shape) * SAFETENSORS[dtype].itemsize
     if offsets[1] - offsets[0] != need:
         raise CheckpointFileError(
-            f"{path}: {name!r} of shape {shape} and type {dtype} needs {need} bytes, its offsets {offsets} give "
+            f"{path}: {name!r:.100} of shape {shape} and type {dtype} needs {need} bytes, its offsets {offsets} give "
             f"{offsets[1] - offsets[0]}. The header is wrong: fetch or save the file again."
         )
     return SAFETENSORS[dtype], tuple(shape), *offsets
@@ -98,8 +98,8 @@ def _contiguous(file: MappedFile, start: int, entries: list) -> None:
     for (_, _, begin, end), name in entries:
         if begin != at:
             raise CheckpointFileError(
-                f"{file.path}: {name!r} begins at byte {begin} of the data, the tensor before it ends at {at}; tensors "
-                "must neither overlap nor leave gaps. The header is wrong: fetch or save the file again."
+                f"{file.path}: {name!r:.100} begins at byte {begin} of the data, the tensor before it ends at {at}; "
+                "tensors must neither overlap nor leave gaps. The header is wrong: fetch or save the file again."
             )
         at = end
     if start + at > file.size:

@@ -30,19 +30,21 @@ def open_shards(
     """
     places = _places(index)
     wanted, given = set(places.values()), {shard.name: shard for shard in shards}
-    findings = [f"shard {name!r} is absent" for name in sorted(wanted - given.keys())]
-    findings += [f"shard {name!r} is not in the index" for name in sorted(given.keys() - wanted)]
+    findings = [f"shard {name!r:.200} is absent" for name in sorted(wanted - given.keys())]
+    findings += [f"shard {name!r:.200} is not in the index" for name in sorted(given.keys() - wanted)]
     if findings:
         raise _misfit(index, findings)
     opened = [(name, tensor) for name in sorted(wanted) for tensor in open_one(given[name])]
     held = {tensor.name for _, tensor in opened}
-    findings = [f"tensor {name!r} is absent from {places[name]!r}" for name in places if name not in held]
+    findings = [f"tensor {name!r:.200} is in no shard" for name in places if name not in held]
     seen = set()
     for shard, tensor in opened:
         if tensor.name in seen:
-            findings.append(f"tensor {tensor.name!r} occurs twice, the second time in {shard!r}")
-        elif places.get(tensor.name) != shard:
-            findings.append(f"tensor {tensor.name!r} of {shard!r} is in {places.get(tensor.name)!r} by the index")
+            findings.append(f"tensor {tensor.name!r:.200} occurs twice, the second time in {shard!r}")
+        elif tensor.name not in places:
+            findings.append(f"tensor {tensor.name!r:.200} of {shard!r} is not in the index")
+        elif places[tensor.name] != shard:
+            findings.append(f"tensor {tensor.name!r:.200} is in {shard!r}, the index says {places[tensor.name]!r:.200}")
         seen.add(tensor.name)
     if findings:
         raise _misfit(index, findings)

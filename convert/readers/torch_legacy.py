@@ -56,4 +56,4 @@ def _place(file: MappedFile, storages: dict[str, Storage], keys: Any, at: int) -
             storage.start = at + 8
             at = storage.start + storage.count * storage.dtype.itemsize
             if at > file.size or count != storage.count:
-                raise PickleError(f"it is truncated or damaged at its storage {key!r}. Fetch the file again")
+                raise PickleError(f"it is truncated or damaged at its storage {key!r:.60}. Fetch the file again")

@@ -23,7 +23,7 @@ UNTYPED = {"torch.storage.UntypedStorage", "torch.UntypedStorage"}
 # Settings, dictionaries and counters inside the checkpoints of fairseq and its relatives; all of them become Records.
 INERT = re.compile(
     r"""( fairseq | omegaconf )(\.\w+)+
-      | argparse\.Namespace
+      | argparse\.Namespace | _codecs\.encode
       | collections\.( defaultdict | Counter | OrderedDict )
       | ( builtins | __builtin__ )\.( dict | list | tuple | set | frozenset | bytearray | bytes | str | unicode | int
                                     | long | float | complex | bool | object | slice | range | xrange )
@@ -54,7 +54,7 @@ class Storage:
     def checked(self, dtype: np.dtype, count: int) -> "Storage":
         """Gives the storage itself; raises PickleError where a file describes it in another way."""
         if (self.dtype, self.count) != (dtype, count):
-            raise PickleError(f"it describes its storage {self.key!r} in two ways")
+            raise PickleError(f"it describes its storage {self.key!r:.60} in two ways")
         return self
 
 
@@ -70,7 +70,6 @@ def rules_for(file: MappedFile, storage_of: Callable[[str, np.dtype, int], Stora
     # called by torch's pickles                       answered by
     functions = {
         "collections.OrderedDict":                      _ordered_dict,
-        "_codecs.encode":                               _encode,
         "torch._utils._rebuild_tensor":                 partial(_tensor, file),
         "torch._utils._rebuild_tensor_v2":              partial(_tensor, file),
         "torch._utils._rebuild_tensor_v3":              partial(_retyped, file),
@@ -90,29 +89,22 @@ def _inert(name: str) -> bool:
     return name in STORAGES or name in TORCH or name in UNTYPED or INERT.fullmatch(name) is not None
 
 
-def _ordered_dict(pairs: Any = ()) -> dict:
-    pairs = [(key, value) for key, value in pairs]
-    if not all(isinstance(key, str) for key, _ in pairs):
-        raise PickleError("it makes an OrderedDict whose keys are no text")
-    return dict(pairs)
-
-
-def _encode(text: Any, encoding: Any) -> bytes:
-    if encoding != "latin1" or not isinstance(text, str):
-        raise PickleError("it encodes something else than bytes written as text")
-    return text.encode("latin1")
+def _ordered_dict(*pairs: Any) -> dict:
+    if pairs:
+        raise PickleError("it makes an OrderedDict as Python 2 did. Load it with torch and save it again")
+    return {}
 
 
 def _data_of(data: Any, *_: Any) -> Tensor:
     if not isinstance(data, Tensor):
-        raise PickleError(f"it makes a parameter of a {name_of(data)}")
+        raise PickleError(f"it makes a parameter of something else ({name_of(data)})")
     return data
 
 
 def _subclass(functions: dict[str, Callable], made_by: Any, _: Any, args: Any, __: Any) -> Tensor:
     name = made_by.name if isinstance(made_by, Global) else name_of(made_by)
     if not name.startswith("torch._utils._rebuild_") or not isinstance(args, tuple):
-        raise PickleError(f"it makes a tensor by {name}")
+        raise PickleError(f"it makes a tensor by {name:.100}")
     return functions[name](*args)
 
 
@@ -124,7 +116,7 @@ def _storage(storage_of: Callable[[str, np.dtype, int], Storage], reference: Any
     name = kind.name if isinstance(kind, Global) else name_of(kind)
     dtype = np.dtype("u1") if name in UNTYPED else STORAGES.get(name)
     if dtype is None:
-        raise PickleError(f"it has a storage of the type {name}; known are {', '.join(STORAGES)}")
+        raise PickleError(f"it has a storage of the type {name:.100}; known are {', '.join(STORAGES)}")
     if not isinstance(key, str) or not _whole(count) or any(part is not None for part in view):
         raise PickleError("its reference to a storage is damaged")
     return storage_of(key, dtype, count)
@@ -155,7 +147,7 @@ def _tensor(file: MappedFile, storage: Any, offset, shape, strides, *_: Any, dty
     if count and (last >= held or count > held):
         raise PickleError(
             f"its tensor of shape {shape}, strides {strides} and offset {offset} leaves its storage "
-            f"{storage.key[:40]!r} of {held} elements"
+            f"{storage.key!r:.60} of {held} elements"
         )
     in_bytes = tuple(stride * dtype.itemsize for stride in strides)
 

@@ -23,6 +23,7 @@ from convert.readers.pickle_objects import PickleError
 from convert.readers.torch_types import Storage, rules_for
 
 LOCAL_HEADER = struct.Struct("<4s22xHH")
+MAX_DIRECTORY_BYTES = 8 << 20
 AGAIN = "Fetch the file again"
 
 
@@ -36,9 +37,18 @@ def read_zip(file: MappedFile) -> Any:
     return load(pickle, rules_for(file, archive.storage))
 
 
+class _Bounded(io.FileIO):
+    """A file that refuses to be read in one long piece, as zipfile would read a directory of any length."""
+
+    def read(self, size: int = -1) -> bytes:
+        if size > MAX_DIRECTORY_BYTES:
+            raise ValueError(f"a directory of {size} bytes; more than {MAX_DIRECTORY_BYTES} are not read")
+        return super().read(size)
+
+
 def _members(file: MappedFile) -> dict[str, zipfile.ZipInfo]:
     try:
-        with zipfile.ZipFile(file.path) as archive:
+        with _Bounded(file.path) as opened, zipfile.ZipFile(opened) as archive:
             listed = archive.infolist()
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, struct.error, NotImplementedError) as error:
         raise PickleError(f"its zip archive is truncated or damaged ({error}). {AGAIN}") from error
@@ -78,7 +88,7 @@ class _Archive:
         if key not in self.storages:
             start, size = self.place(f"data/{key}")
             if size != count * dtype.itemsize:
-                raise PickleError(f"its storage {key!r} has {size} bytes; its tensors say {count * dtype.itemsize}")
+                raise PickleError(f"its storage {key!r:.60} has {size} bytes; its tensors say {count * dtype.itemsize}")
             self.storages[key] = Storage(key, dtype, count, start)
         return self.storages[key].checked(dtype, count)
 
@@ -86,7 +96,7 @@ class _Archive:
         """Reads a small member."""
         start, size = self.place(name)
         if size > limit:
-            raise PickleError(f"{name!r} in its zip archive has {size} bytes; more than {limit} are not read")
+            raise PickleError(f"{name!r:.100} in its zip archive has {size} bytes; more than {limit} are not read")
         with self.file.path.open("rb") as stream:
             stream.seek(start)
             return stream.read(size)
@@ -95,15 +105,15 @@ class _Archive:
         """Finds where a member begins, and its bytes: its local header says how far behind the header that is."""
         info = self.members.get(self.folder + name)
         if info is None:
-            raise PickleError(f"{name!r} is missing in its zip archive. {AGAIN}")
+            raise PickleError(f"{name!r:.100} is missing in its zip archive. {AGAIN}")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.compress_size != info.file_size:
-            raise PickleError(f"{name!r} in its zip archive is compressed. Unpack it and save it again with torch.save")
+            raise PickleError(f"{name!r:.100} in its zip archive is compressed. Save the file again with torch.save")
         with self.file.path.open("rb") as stream:
             stream.seek(info.header_offset)
             header = stream.read(LOCAL_HEADER.size)
         if len(header) < LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
-            raise PickleError(f"{name!r} in its zip archive is damaged. {AGAIN}")
+            raise PickleError(f"{name!r:.100} in its zip archive is damaged. {AGAIN}")
         start = info.header_offset + LOCAL_HEADER.size + sum(LOCAL_HEADER.unpack(header)[1:])
         if start + info.file_size > self.file.size:
-            raise PickleError(f"{name!r} in its zip archive ends behind the file. {AGAIN}")
+            raise PickleError(f"{name!r:.100} in its zip archive ends behind the file. {AGAIN}")
         return start, info.file_size
