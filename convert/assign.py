@@ -1,22 +1,27 @@
-"""Tensors of a checkpoint into the weights of a model, strictly: every finding is told, none is skipped.
+"""Tensors of a checkpoint into the weights of a model: audited first, then read one after the other, none skipped.
 
-Where the tensors come from is the readers' business; this file only needs a mapping from name to array.
+Memory never holds more than the model and the tensors being read: each is copied once, from the mapped file into the
+memory that becomes the weight's.
 """
 
-from collections.abc import Mapping
+import mmap
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import tensorflow as tf
 
-from convert.names import ALIASES, names_by_path, why_ignored
-from wav2vec2_tf.families import FAMILIES
+from convert.audit import Audit, audit
+from convert.names import Name, names_by_path
+from convert.tensors import Checkpoint, Tensor
 
-#: What may be absent: fine-tuned checkpoints drop the mask vector, which only training uses.
-OPTIONAL = {f"{kind.prefix}.masked_spec_embed" for kind in FAMILIES.values()}
+READERS = min(4, os.cpu_count() or 1)
+_BLOCK = 64  # rows; a block of columns of this many stays in the cache while it is turned
 
 
 def our_path(weight) -> str:
     """Gives a weight's path below the model's own name: 'wav2vec2/...' or 'lm_head/...'."""
-    return weight.path if weight.path.startswith("wav2vec2/") else weight.path.split("/", 1)[1]
+    return weight.path if weight.path.startswith(("wav2vec2/", "lm_head/")) else weight.path.split("/", 1)[1]
 
 
 def named_weights(model) -> dict:
@@ -32,27 +37,66 @@ def named_weights(model) -> dict:
     return {name.theirs: (name, weight) for name, weight in pairs}
 
 
-def assign(model, tensors: Mapping[str, np.ndarray], source: str) -> None:
-    """Copies every tensor into its weight, one at a time.
+def assign(model, checkpoint: Checkpoint, ignore_mismatched_sizes: bool = False) -> Audit:
+    """Fills the weights of a model.
 
     Args:
         model: Wav2Vec2ForCTC.
-        tensors: Hugging Face name -> array; read once per name.
-        source: File named in errors.
+        checkpoint: Where the tensors come from.
+        ignore_mismatched_sizes: Leave out a head of another size.
+    Returns:
+        The audit, without findings; weights named in its `fresh` are untouched.
     Raises:
-        ValueError: Tensors are missing, unknown or of another shape; all of them are listed.
+        AuditError: Tensors are missing, unknown, double, of another shape or type, or hold NaN or infinity; all of
+            them are listed. The model is then of no use.
     """
-    wanted = named_weights(model)
-    found = {ALIASES.get(name, name): name for name in tensors if not why_ignored(name)}
-    findings = [f"missing: {name}" for name in sorted(wanted.keys() - found.keys() - OPTIONAL)]
-    findings += [f"unknown: {found[name]}" for name in sorted(found.keys() - wanted.keys())]
-    for theirs in sorted(wanted.keys() & found.keys()):
-        name, weight = wanted[theirs]
-        tensor = name.to_ours(np.asarray(tensors[found[theirs]]))
-        if tensor.shape == tuple(weight.shape):
-            weight.assign(tensor)
-        else:
-            findings.append(f"wrong shape: {theirs} is {tensor.shape} in our layout, the config asks {weight.shape}")
-    if findings:
-        listed = "\n  ".join(findings)
-        raise ValueError(f"{source} does not fit its config.json:\n  {listed}\nCheck that both belong together.")
+    weights = dict(named_weights(model).values())
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    found = audit(shapes, checkpoint, model.config, ignore_mismatched_sizes)
+    found.raise_findings()
+    fill({name: weights[name] for name, _ in found.used}, found)
+    return found
+
+
+def fill(weights: dict, found: Audit) -> None:
+    """Reads what an audit found and puts it into the weights.
+
+    Args:
+        weights: Name -> Keras variable.
+        found: An audit without findings.
+    Raises:
+        AuditError: Some tensors hold NaN or infinity; all of them are listed.
+    """
+    sick = []
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        arrays = pool.map(lambda pair: _read(*pair), found.used)
+        for (name, tensor), (array, num_sick) in zip(found.used, arrays, strict=True):
+            if num_sick:
+                sick.append(f"not finite: {tensor.name} holds {num_sick} numbers that are NaN or infinite")
+            # the memory becomes the variable's: no second copy
+            weights[name].assign(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    found.raise_findings(tuple(sick))
+
+
+def _read(name: Name, tensor: Tensor) -> tuple[np.ndarray, int]:
+    """Copies a tensor into new memory, in our layout and as float32; counts what is NaN or infinite in it."""
+    theirs = name.to_ours(tensor.read())
+    ours = _new_memory(theirs.shape)
+    if theirs.ndim == 2:
+        for i in range(0, theirs.shape[1], _BLOCK):  # in blocks: turning a large matrix at once misses the cache
+            ours[:, i : i + _BLOCK] = theirs[:, i : i + _BLOCK]
+    else:
+        ours[...] = theirs
+    with np.errstate(all="ignore"):
+        total = np.add.reduce(ours, axis=None)  # one fast pass: a finite sum has finite terms
+    return ours, 0 if np.isfinite(total) else int(np.count_nonzero(~np.isfinite(ours)))
+
+
+def _new_memory(shape: tuple[int, ...]) -> np.ndarray:
+    """Gives whole pages of their own: aligned as TensorFlow wants memory that it takes over, returned when dropped."""
+    size = int(np.prod(shape))
+    pages = mmap.mmap(-1, 4 * max(size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.frombuffer(pages, np.float32, size).reshape(shape)

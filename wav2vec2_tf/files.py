@@ -19,14 +19,39 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     Raises:
         OSError: It cannot be written, as when the disk is full; what was at `path` is still there.
     """
-    part = path.with_name(path.name + ".part")
+    write_together({path: write})
+
+
+def write_together(writers: Mapping[Path, Callable[[Path], Any]]) -> None:
+    """Writes files that belong together: all of them appear, or what was there before stays.
+
+    Args:
+        writers: Place of each file -> what writes its content to the path it is given. Put the file without which
+            nobody reads the others last: it is away while they are replaced.
+    Raises:
+        OSError: One cannot be written; what was there is still there.
+    """
+    parts = {path: path.with_name(path.name + ".part") for path in writers}
+    try:
+        for path, write in writers.items():
+            _write_part(path, parts[path], write)
+        if len(parts) > 1:
+            next(reversed(parts)).unlink(missing_ok=True)  # an end between two moves leaves nothing that loads
+        for path, part in parts.items():
+            part.replace(path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+
+
+def _write_part(path: Path, part: Path, write: Callable[[Path], Any]) -> None:
     try:
         write(part)
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say where
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,6 +3,8 @@
 The loss is in `ctc`, decoding in `decoding`, reading and writing folders in `hub`.
 """
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
@@ -28,13 +30,22 @@ class Wav2Vec2ForCTC(keras.Model):
     def __init__(self, config: Wav2Vec2Config, input_shape=None, **kwargs):
         super().__init__(**kwargs)
         self.config = config
+        self.origin = None  # where from_pretrained found it
         self.wav2vec2 = Wav2Vec2Model(config)
-        normal = random(keras.initializers.RandomNormal(stddev=config.initializer_range))
-        self.lm_head = keras.layers.Dense(config.vocab_size, kernel_initializer=normal, name="lm_head")
-        self.build()
+        self.new_head(config.vocab_size)
+        self.built = True
 
-    def build(self, input_shape=None):
-        """Makes the weights of the head; the body made its own."""
+    def new_head(self, vocab_size: int):
+        """Puts a head with random weights in the place of the one there is.
+
+        Functions traced before (`tf.function`, `compile`) keep the old one: trace them again.
+
+        Args:
+            vocab_size: Labels of the new head; the config follows.
+        """
+        self.config = dataclasses.replace(self.config, vocab_size=vocab_size)
+        normal = random(keras.initializers.RandomNormal(stddev=self.config.initializer_range))
+        self.lm_head = keras.layers.Dense(vocab_size, kernel_initializer=normal, name="lm_head")
         self.lm_head.build((None, None, self.config.hidden_size))
 
     def call(self, input_values, num_samples=None, training=False, seed=None):
@@ -62,17 +73,72 @@ class Wav2Vec2ForCTC(keras.Model):
     freeze_feature_extractor = freeze_feature_encoder  # the earlier TF port's name
 
     @classmethod
-    def from_pretrained(cls, source, input_shape=None) -> "Wav2Vec2ForCTC":
-        """Loads a model from a folder written by `save_pretrained` or by Hugging Face; see `hub.load`.
+    def from_pretrained(
+        cls,
+        source,
+        input_shape=None,
+        *,
+        revision=None,
+        cache_dir=None,
+        token=None,
+        local_files_only=False,
+        ignore_mismatched_sizes=False,
+        **changes,
+    ) -> "Wav2Vec2ForCTC":
+        """Loads a checkpoint: of this package, of transformers (PyTorch or TensorFlow), fairseq or the earlier TF port.
 
-        `input_shape` is taken for the earlier TF port's sake, and not needed.
+        A pretraining checkpoint gives its body under a new head, with a warning.
+
+        Args:
+            source: A folder, a weight file, a gs:// folder, or a hub id: "org/name" or "org/name@revision".
+            input_shape: Taken for the earlier TF port's sake, and not needed.
+            revision, cache_dir, token, local_files_only: As in huggingface_hub, for a hub id.
+            ignore_mismatched_sizes: Replace a head of another size than `vocab_size` by a new one.
+            changes: Fields of config.json that shall be other, such as `vocab_size`, `pad_token_id`, `layerdrop`.
+        Returns:
+            The model, in float32 or what the Keras dtype policy says.
+        Raises:
+            FileNotFoundError: There is no such source, or it holds no checkpoint.
+            ConnectionError, PermissionError: The hub cannot be reached, or does not let one in.
+            ValueError: A file is damaged or hostile, or describes another kind of model; or config and tensors do not
+                fit, in which case every finding is listed.
         """
         from wav2vec2_tf import hub  # network and disk come in only when asked for
 
-        return hub.load(cls, source)
+        where = dict(revision=revision, cache_dir=cache_dir, token=token, local_files_only=local_files_only)
+        return hub.load(cls, source, ignore_mismatched_sizes=ignore_mismatched_sizes, changes=changes, **where)
+
+    def load_adapter(self, language: str):
+        """Switches a multilingual model (MMS) to another language: its adapters and its head.
+
+        Functions traced before keep the old head: trace them again. The vocabulary is the tokenizer's business
+        (`set_target_lang`).
+
+        Args:
+            language: As in the file names adapter.LANGUAGE.safetensors beside the model, such as "swe".
+        Raises:
+            FileNotFoundError: There is none for this language; the message lists those there are.
+            ValueError: The model has no adapters, or the file does not fit; the model is as it was.
+        """
+        from wav2vec2_tf import hub
+
+        hub.load_adapter(self, language)
 
     def save_pretrained(self, folder):
         """Writes config.json and model.safetensors in the Hugging Face names; see `hub.save`."""
         from wav2vec2_tf import hub
 
         hub.save(self, folder)
+
+    def push_to_hub(self, repo_id: str, **settings) -> str:
+        """Uploads what `save_pretrained` writes to the hub; the processor has a `push_to_hub` of its own.
+
+        Args:
+            repo_id: "org/name".
+            settings: `token`, `private`, `revision`, `commit_message`, as for `remote.push`.
+        Returns:
+            The URL of the model.
+        """
+        from wav2vec2_tf import hub
+
+        return hub.push(self, repo_id, **settings)
