@@ -61,6 +61,8 @@ def _places(index: Path) -> dict[str, str]:
     places = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(places, dict) or not places or not all(isinstance(shard, str) for shard in places.values()):
         raise CheckpointFileError(f"{index} has no `weight_map` of tensors and their files. Fetch it again.")
+    if all(shard.endswith(".h5") for shard in places.values()):  # transformers names its model in the index alone
+        return {name.partition("/")[2] or name: shard for name, shard in places.items()}
     return places
 
 
