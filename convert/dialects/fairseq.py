@@ -12,7 +12,7 @@ from typing import Any
 
 from convert.dialects.errors import DialectError
 from convert.dialects.fairseq_config import hugging_face_config
-from convert.dialects.fairseq_options import Settings, plain, settings_of
+from convert.dialects.fairseq_options import Settings, plain, settings_of, shown
 from convert.dialects.rename import renamed
 from convert.readers import read_pickle
 from convert.tensors import Checkpoint, Tensor
@@ -81,7 +81,7 @@ def translate(
     vocabulary = _vocabulary(source, tree, settings, files[0].parent, head) if head else None
     if head and vocabulary is None:
         notes += ("There is no dictionary in the checkpoint, nor a dict.ltr.txt beside it: give a vocab.json.",)
-    normalize = bool(settings.task.get("normalize", False)) if settings else None
+    normalize = settings.normalize if settings else None
     return Checkpoint(source, "fairseq", translated, config, vocabulary, normalize, notes)
 
 
@@ -109,9 +109,10 @@ def name_of(name: str, family: str = "wav2vec2") -> str:
 def _vocabulary(source: str, tree: dict, settings: Settings | None, folder: Path, head: Tensor):
     """Finds the dictionary of labels, in the checkpoint or beside it; None where there is none."""
     held = tree.get("task_state") if isinstance(tree, dict) else None
-    dictionary = plain(source, held).get("target_dictionary") if isinstance(held, dict) else None
-    if isinstance(dictionary, dict) and isinstance(dictionary.get("symbols"), list):
-        return vocabulary(f"{source}: the dictionary", dictionary["symbols"], head.shape[0])
+    dictionary = plain(source, held.get("target_dictionary")) if isinstance(held, dict) else None
+    symbols = dictionary.get("symbols") if isinstance(dictionary, dict) else None
+    if isinstance(symbols, list) and all(isinstance(symbol, str) for symbol in symbols):
+        return vocabulary(f"{source}: the dictionary", symbols, head.shape[0])
     file = folder / f"dict.{settings.labels if settings else 'ltr'}.txt"
     if file.is_file():
         return vocabulary(str(file), list(SPECIAL) + read_dictionary(file), head.shape[0])
@@ -133,7 +134,7 @@ def vocabulary(place: str, symbols: Sequence[str], size: int) -> dict[str, int]:
     """
     if tuple(symbols[:4]) != SPECIAL:
         raise DialectError(
-            f"{place} begins with {', '.join(map(repr, symbols[:4]))}, not with {', '.join(SPECIAL)}: which label is "
+            f"{place} begins with {', '.join(map(shown, symbols[:4]))}, not with {', '.join(SPECIAL)}: which label is "
             "the CTC blank is not known. Give a vocab.json whose <pad> is the blank."
         )
     if len(symbols) != size:

@@ -9,7 +9,7 @@ from typing import Any
 
 from convert.dialects.convolutions import parse_convolutions
 from convert.dialects.errors import DialectError
-from convert.dialects.fairseq_options import Settings
+from convert.dialects.fairseq_options import Settings, shown
 
 CONVS = "[(512, 10, 5)] + [(512, 3, 2)] * 4 + [(512, 2, 2)] + [(512, 2, 2)]"
 
@@ -115,7 +115,7 @@ class _Options:
         fits = isinstance(value, int | float) if isinstance(default, float) else type(value) is type(default)
         if not fits:
             raise DialectError(
-                f"{self.source}: the fairseq option {name} is {value!r:.60}, not {_article(default)}. "
+                f"{self.source}: the fairseq option {name} is {shown(value)}, not {_article(default)}. "
                 "Fetch or save the checkpoint again."
             )
         return type(default)(value)
@@ -124,7 +124,7 @@ class _Options:
         value = self.get(name, default)
         if value not in CHOICES[name]:
             raise DialectError(
-                f"{self.source}: the fairseq option {name}={value!r} is not supported; "
+                f"{self.source}: the fairseq option {name}={shown(value)} is not supported; "
                 f"known are {', '.join(CHOICES[name])}."
             )
         return CHOICES[name][value]
@@ -138,7 +138,8 @@ def _refuse(source: str, options: Mapping[str, Any]) -> None:
     for name, value, why in REFUSED:
         if options.get(name) not in (None, value):
             raise DialectError(
-                f"{source}: the fairseq option {name}={options[name]!r} ({why}) is not supported; it must be {value!r}."
+                f"{source}: the fairseq option {name}={shown(options[name])} ({why}) is not supported; "
+                f"it must be {value!r}."
             )
 
 
@@ -163,6 +164,6 @@ def _codevectors(options: _Options, config: Mapping[str, Any]) -> dict[str, int]
 def _notes(options: Mapping[str, Any]) -> tuple[str, ...]:
     differing = [(name, usual) for name, usual in STATIC if options.get(name) not in (None, usual)]
     return tuple(
-        f"Trained with {name}={options[name]!r} in fairseq; training here goes on with {usual!r}."
+        f"Trained with {name}={shown(options[name])} in fairseq; training here goes on with {usual!r}."
         for name, usual in differing
     )

@@ -40,6 +40,12 @@ class Settings:
     task: Mapping[str, Any]
 
     @property
+    def normalize(self) -> bool:
+        """Whether audio was brought to unit variance; older versions tell it beside the model's options."""
+        told = [options.get("normalize") for options in (self.task, self.tuned or {}, self.body)]
+        return next((value for value in told if isinstance(value, bool)), False)
+
+    @property
     def labels(self) -> str:
         """Ending of the files of labels: the LTR of dict.LTR.txt."""
         found = self.task.get("labels")
@@ -85,15 +91,15 @@ def _groups(source: str, options: Any) -> tuple[dict, dict]:
 
 def _known(source: str, model: dict) -> tuple[str, bool]:
     name = model.get("_name") or model.get("arch")
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise DialectError(
-            f"{source} holds the model {name!r} of fairseq; supported are {', '.join(MODELS)}. If there is a Hugging "
-            "Face form of it, load that."
+            f"{source} holds the model {shown(name)} of fairseq; supported are {', '.join(MODELS)}. If there is a "
+            "Hugging Face form of it, load that."
         )
     return MODELS[name]
 
 
-def plain(source: str, value: Any, depth: int = 0) -> Any:
+def plain(source: str, value: Any) -> Any:
     """Turns the inert objects of a pickle into dicts, lists, texts and numbers.
 
     >>> plain("here", Record("argparse.Namespace", state={"layers": (1, 2)}))
@@ -102,23 +108,31 @@ def plain(source: str, value: Any, depth: int = 0) -> Any:
     Args:
         source: What messages call the checkpoint.
         value: A part of the tree of `readers.read_pickle`.
-        depth: How deep this part lies.
     Returns:
-        The same in plain values; None for objects that are neither settings nor dictionaries.
+        The same in plain values, what was shared still shared; None for objects that are neither settings nor
+        dictionaries.
     Raises:
         DialectError: It is nested without an end.
     """
-    if depth > MAX_DEPTH:
-        raise DialectError(f"{source}: its settings are nested deeper than {MAX_DEPTH} levels. Fetch it again.")
-    if isinstance(value, Record):
-        value = _content(value)
-    if isinstance(value, dict):
-        return {str(key): plain(source, item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(source, item, depth + 1) for item in value]
-    if isinstance(value, Record):
-        return plain(source, value, depth + 1)
-    return value if isinstance(value, str | int | float) else None
+    made = {}
+
+    def visit(value: Any, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise DialectError(f"{source}: its settings are nested deeper than {MAX_DEPTH} levels. Fetch it again.")
+        if id(value) not in made:
+            inner = _content(value) if isinstance(value, Record) else value
+            if isinstance(inner, dict):
+                found = {key: visit(item, depth + 1) for key, item in inner.items() if isinstance(key, str)}
+            elif isinstance(inner, list | tuple):
+                found = [visit(item, depth + 1) for item in inner]
+            elif isinstance(inner, Record):
+                found = visit(inner, depth + 1)
+            else:
+                found = inner if isinstance(inner, str | int | float) else None
+            made[id(value)] = found, value  # the value too, so that its id stays its own
+        return made[id(value)][0]
+
+    return visit(value, 0)
 
 
 def _content(record: Record) -> Any:
@@ -126,6 +140,19 @@ def _content(record: Record) -> Any:
     state = record.state if isinstance(record.state, dict) else {}
     if record.class_name.startswith("omegaconf."):
         return state.get("_content", state.get("_val"))
-    if record.items:
-        return dict(record.items) if isinstance(record.items[0], tuple) else record.items
+    pairs = [item for item in record.items if isinstance(item, tuple) and len(item) == 2]
+    if pairs:
+        return {key: item for key, item in pairs if isinstance(key, str)}
     return state or (record.args[0] if len(record.args) == 1 else None)
+
+
+def shown(value: Any) -> str:
+    """Gives a value of a checkpoint for a message, in a few characters whatever it is.
+
+    >>> shown("default"), shown(0.5), shown([[1]])
+    ("'default'", '0.5', 'a list')
+    """
+    if isinstance(value, str):
+        return repr(value[:80])
+    simple = isinstance(value, float | None) or (isinstance(value, int) and value.bit_length() < 64)
+    return str(value) if simple else f"a {type(value).__name__}"
