@@ -109,8 +109,9 @@ class RunConfig:
         out: Folder of the run; must be empty or absent, unless `--resume` is given.
         train_split: Split to learn from.
         dev_split: Split to evaluate on, whole, at every evaluation.
-        init_from: Folder of a saved model to fine-tune; its vocabulary must be that of `data`.
-        preset: Architecture that `model` changes.
+        init_from: Checkpoint to fine-tune: a folder, a hub id (org/name or org/name@revision), a gs:// folder or a .pt
+            file of fairseq. Its vocabulary must be that of `data`, unless it is only pretrained and gets a new head.
+        preset: Architecture that `model` changes, where there is no `init_from`.
         model: Differences to the preset.
         batches: How utterances become batches.
         optimizer: AdamW.
@@ -130,7 +131,7 @@ class RunConfig:
     out: Path
     train_split: str = "train"
     dev_split: str = "dev"
-    init_from: Path | None = None
+    init_from: str | None = None
     preset: Preset = "base"
     model: ModelConfig = field(default_factory=ModelConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)
@@ -175,20 +176,17 @@ class RunConfig:
 
 
 def architecture(config: RunConfig, **facts) -> Wav2Vec2Config:
-    """Resolves the model section to a whole `Wav2Vec2Config`.
+    """Resolves preset and model section to a whole `Wav2Vec2Config`.
 
     Args:
-        config: The run; `init_from`, else `preset`, is changed by `model`.
+        config: The run, without `init_from`, which brings an architecture of its own; `model` changes `preset`.
         **facts: Values that the data decides (`vocab_size`, `pad_token_id`).
     Returns:
-        The architecture to build or to load.
+        The architecture to build.
     Raises:
         ValueError: The values break a rule of `Wav2Vec2Config`.
     """
-    if config.init_from is None:
-        return getattr(Wav2Vec2Config, config.preset)(**config.model_changes | facts)
-    start = Wav2Vec2Config.from_file(config.init_from / "config.json")
-    return dataclasses.replace(start, **config.model_changes | facts)
+    return getattr(Wav2Vec2Config, config.preset)(**config.model_changes | facts)
 
 
 @dataclass(frozen=True)
@@ -256,15 +254,20 @@ def underscored(argument: str) -> str:
     return "--" + name[2:].replace("-", "_") + equals + value
 
 
-def to_yaml(config: RunConfig) -> str:
+def to_yaml(config: RunConfig, model: Wav2Vec2Config) -> str:
     """Gives the text of a config file that repeats the run.
 
     The model section is spelled out in full, and so wins over another `preset` given with the file.
 
-    >>> print(to_yaml(parse(["--data", "an4", "--out", "run"]).config)[:9])
+    >>> config = parse(["--data", "an4", "--out", "run"]).config
+    >>> print(to_yaml(config, architecture(config))[:9])
     data: an4
+
+    Args:
+        config: The run.
+        model: The architecture that came of it.
     """
-    model = dataclasses.asdict(architecture(config))
+    model = dataclasses.asdict(model)
     silent = NO_FLAGS | family(model["model_type"]).absent
     values = dataclasses.asdict(config) | {"model": {k: v for k, v in model.items() if k not in silent}}
     return yaml.safe_dump(_plain(values), sort_keys=False)

@@ -19,25 +19,25 @@ from train.setup import check_vocabulary
 from wav2vec2_tf import Wav2Vec2ForCTC, Wav2Vec2Processor
 
 
-def evaluate_folder(model: Path, data: Path, split: str, batch_seconds: float, jit_compile: bool) -> Evaluation:
-    """Loads a model folder and evaluates it on a split of shards.
+def evaluate(model: str, data: Path, split: str, batch_seconds: float, jit_compile: bool) -> Evaluation:
+    """Loads a model, from wherever `Wav2Vec2ForCTC.from_pretrained` does, and evaluates it on a split of shards.
 
     Raises:
-        FileNotFoundError, ValueError: There is no model or no shards, or their vocabularies differ.
+        OSError, ValueError: There is no model or no shards, or the vocabularies differ.
     """
     index, config = load_index(data), BatchConfig(batch_seconds=batch_seconds)
     processor = Wav2Vec2Processor.from_pretrained(model)
     check_vocabulary(processor.tokenizer, data, model)
-    evaluator = Evaluator(
-        Wav2Vec2ForCTC.from_pretrained(model), processor, index, split, config, jit_compile, report=tqdm.write
-    )
+    loaded = Wav2Vec2ForCTC.from_pretrained(model)
+    processor.check_model(loaded.config)
+    evaluator = Evaluator(loaded, processor, index, split, config, jit_compile, report=tqdm.write)
     return evaluator(lambda items: tqdm(items, unit="batch", desc=split))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluates, prints and writes; returns the exit status."""
     parser = jsonargparse.ArgumentParser(prog="python -m train.evaluate", description="Measures WER and CER.")
-    parser.add_argument("--model", type=Path, required=True, help="model folder, such as RUN/best")
+    parser.add_argument("--model", type=str, required=True, help="model folder such as RUN/best, hub id, gs:// folder")
     parser.add_argument("--data", type=Path, required=True, help="folder written by data_tools.make_tfrecords")
     parser.add_argument("--split", type=str, default="test", help="split to evaluate, whole")
     parser.add_argument("--out", type=Path | None, default=None, help="folder for the results; default: --model")
@@ -45,10 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jit_compile", type=bool, default=True, help="whether XLA compiles the model")
     args = parser.instantiate(parser.parse_args([underscored(arg) for arg in (sys.argv[1:] if argv is None else argv)]))
     try:
-        evaluation = evaluate_folder(args.model, args.data, args.split, args.batch_seconds, args.jit_compile)
+        if args.out is None and not Path(args.model).is_dir():
+            raise FileNotFoundError(f"--model {args.model} is no folder here. Say with --out where results shall go.")
+        evaluation = evaluate(args.model, args.data, args.split, args.batch_seconds, args.jit_compile)
         print(evaluation.samples(8))
         print(evaluation.line())
-        evaluation.save(args.out or args.model)
+        evaluation.save(args.out or Path(args.model))
     except (OSError, ValueError, tf.errors.OpError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -62,7 +62,7 @@ def train(config: RunConfig, resume: bool = False, strategy=None, report: Callab
     """
     loop = Loop(config, strategy or tf.distribute.get_strategy(), report)
     loop.start(begin(config, resume))
-    save_config(config)
+    save_config(config, loop.model.config)
     return loop.run()
 
 

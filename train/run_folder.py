@@ -12,6 +12,7 @@ from pathlib import Path
 from train.checkpoints import recover, weights_bytes, whole_checkpoints, write_folder
 from train.config import RunConfig, to_yaml
 from train.evaluator import Evaluation
+from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.files import write_text
 
 BEST, CONFIG_FILE = "best", "config.yaml"
@@ -47,9 +48,9 @@ def begin(config: RunConfig, resume: bool) -> Path | None:
     return found[-1]
 
 
-def save_config(config: RunConfig) -> None:
-    """Writes RUN/config.yaml, the resolved form; a resumed run may have been given more steps, say."""
-    write_text(config.out / CONFIG_FILE, to_yaml(config))
+def save_config(config: RunConfig, model: Wav2Vec2Config) -> None:
+    """Writes RUN/config.yaml, with the model's own architecture; a resumed run may have been given more steps, say."""
+    write_text(config.out / CONFIG_FILE, to_yaml(config, model))
 
 
 def save_best(run: Path, model, processor, evaluation: Evaluation) -> None:

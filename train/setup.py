@@ -10,12 +10,15 @@ from pathlib import Path
 
 import keras
 
+from convert.tensors import Checkpoint
 from data_tools.index import Index
 from data_tools.reader import Buckets, plan_buckets
-from train.checkpoints import load_weights
 from train.config import BatchConfig, RunConfig, architecture
 from wav2vec2_tf import Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC, Wav2Vec2Processor
+from wav2vec2_tf.features import FEATURE_FILES, FeatureSettings, read_feature
+from wav2vec2_tf.hub import open_checkpoint
 from wav2vec2_tf.lengths import frames_for, hop_samples
+from wav2vec2_tf.remote import fetch
 
 
 class DataError(ValueError):
@@ -25,24 +28,37 @@ class DataError(ValueError):
 def load_processor(config: RunConfig) -> Wav2Vec2Processor:
     """Gives the run's processor: that of `init_from`, else a normalising one with the shards' vocabulary.
 
+    A checkpoint without a head has no vocabulary that matters: it takes that of the shards.
+
     Raises:
-        FileNotFoundError: The shards have no vocab.json, or `init_from` lacks a file.
+        OSError: The shards have no vocab.json, or `init_from` is not there, cannot be reached, or lacks a file.
         DataError: `init_from` has another vocabulary than the shards.
     """
-    if config.init_from is not None:
+    if config.init_from is None:
+        return Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(config.data))
+    checkpoint = open_checkpoint(config.init_from).checkpoint
+    if any(tensor.name == "lm_head.weight" for tensor in checkpoint.tensors):
         processor = Wav2Vec2Processor.from_pretrained(config.init_from)
         check_vocabulary(processor.tokenizer, config.data, config.init_from)
         return processor
-    return Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(config.data))
+    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(config.data)
+    return Wav2Vec2Processor(tokenizer=tokenizer, feature=_feature(config.init_from, checkpoint))
 
 
-def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: Path, model: Path) -> None:
+def _feature(source: str, checkpoint: Checkpoint) -> FeatureSettings:
+    """Gives what a checkpoint says about audio, in its files or in itself; normalising where it says nothing."""
+    fetched = fetch(source, lambda names: [name for name in FEATURE_FILES if name in names])
+    found = read_feature(fetched.folder, fetched.name)
+    return found or FeatureSettings(do_normalize=checkpoint.normalize is not False)
+
+
+def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: Path, model: str) -> None:
     """Refuses shards whose vocabulary is not the model's.
 
     Args:
         tokenizer: The model's.
         data: Folder of shards.
-        model: The model's folder, named in the error.
+        model: Where the model is from, for the error.
     Raises:
         DataError: A token is missing on one side, or has another id.
     """
@@ -51,24 +67,25 @@ def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: Path, model: Path) -
     if differing:
         shown = " ".join(sorted(differing)[:10])
         raise DataError(
-            f"{data / 'vocab.json'} and {model / 'vocab.json'} differ in {len(differing)} tokens ({shown}). "
+            f"{data / 'vocab.json'} and the vocabulary of {model} differ in {len(differing)} tokens ({shown}). "
             f"Make the shards with the model's vocabulary, or train without --init_from."
         )
 
 
 def build_model(config: RunConfig, tokenizer: Wav2Vec2CTCTokenizer) -> Wav2Vec2ForCTC:
-    """Makes the run's model: random weights from the seed, or those of `init_from`.
+    """Makes the run's model: random weights from the seed, or those of `init_from`, under a new head if it has none.
 
     Raises:
-        FileNotFoundError: `init_from` is not a model folder.
+        OSError: `init_from` is not there, cannot be reached, or holds no model.
         ValueError: The architecture breaks a rule, or is not that of `init_from`.
     """
     keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
     facts = dict(vocab_size=max(tokenizer.vocab.values()) + 1, pad_token_id=tokenizer.pad_token_id)
-    model = Wav2Vec2ForCTC(architecture(config, **facts))
-    if config.init_from is not None:
-        load_weights(model, config.init_from)
+    if config.init_from is None:
+        model = Wav2Vec2ForCTC(architecture(config, **facts))
+    else:
+        model = Wav2Vec2ForCTC.from_pretrained(config.init_from, **config.model_changes | facts)
     if config.freeze_feature_encoder:
         model.freeze_feature_encoder()
     return model

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from wav2vec2_tf import remote
+from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.decoding.greedy import best_ids
 from wav2vec2_tf.features import FEATURE_FILES, FeatureSettings, SpeechBatch, checked_samples, read_feature
 from wav2vec2_tf.files import write_json
@@ -120,13 +121,35 @@ class Wav2Vec2Processor:
         """
         return [self.decode(ids, **settings) for ids in best_ids(output, num_frames)]
 
+    def check_model(self, config: Wav2Vec2Config) -> None:
+        """Refuses a model whose labels are not the tokenizer's, since every text would be wrong.
+
+        Args:
+            config: The model's.
+        Raises:
+            ValueError: The two disagree on the CTC blank, or on the number of labels.
+        """
+        blank, pad = config.pad_token_id, self.tokenizer.pad_token_id
+        if blank != pad:
+            raise ValueError(
+                f"The model's CTC blank is {blank} (config.json, pad_token_id), the tokenizer's is {pad} "
+                f"({self.tokenizer.pad_token!r} in vocab.json). Take both from the same checkpoint."
+            )
+        if not self.tokenizer.fits(config.vocab_size):
+            language = self.tokenizer.target_lang
+            load = f", or load the head of this language: model.load_adapter({language!r})" if language else ""
+            raise ValueError(
+                f"The model scores {config.vocab_size} labels (config.json, vocab_size), the tokenizer has "
+                f"{len(self.tokenizer)} tokens. Take both from the same checkpoint{load}."
+            )
+
     @classmethod
     def from_pretrained(cls, source: str | Path, *, target_lang: str | None = None, **where) -> "Wav2Vec2Processor":
         """Reads what `save_pretrained` or Hugging Face wrote.
 
         Args:
             source: A folder, a hub id or a gs:// folder (`remote.fetch`) that holds preprocessor_config.json, or the
-                newer processor_config.json, and the tokenizer's files.
+                newer processor_config.json, and the tokenizer's files; or a fine-tuned .pt file of fairseq.
             target_lang: The language, where the vocabulary has several; by default the one tokenizer_config.json names.
             where: `revision`, `cache_dir`, `token`, `local_files_only`, as for `remote.fetch`.
         Raises:
@@ -134,9 +157,10 @@ class Wav2Vec2Processor:
                 the right normalisation is anybody's guess.
             ValueError: A file is not JSON or describes something else.
         """
-        files = tokenizer_files.FILES + FEATURE_FILES
-        fetched = remote.fetch(source, lambda names: [name for name in files if name in names], **where)
+        fetched = remote.fetch(source, _choose, **where)
         feature = read_feature(fetched.folder, fetched.name)
+        if feature is None and fetched.files and fetched.paths[-1].suffix == ".pt":
+            return cls.from_checkpoint(_open_fairseq(fetched))
         if feature is None:
             raise FileNotFoundError(
                 f"{fetched.name} has no preprocessor_config.json with a sampling_rate, so how to normalise audio is "
@@ -145,6 +169,23 @@ class Wav2Vec2Processor:
         return cls(
             tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(fetched.folder, target_lang=target_lang), feature=feature
         )
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint) -> "Wav2Vec2Processor":
+        """Takes the vocabulary and the normalisation that a fairseq checkpoint holds itself.
+
+        Args:
+            checkpoint: A `convert.tensors.Checkpoint`.
+        Raises:
+            FileNotFoundError: It holds none, as one that was only pretrained.
+        """
+        if checkpoint.vocabulary is None or checkpoint.normalize is None:
+            raise FileNotFoundError(
+                f"{checkpoint.source} holds no vocabulary, or not how to normalise audio. Put the files of a processor "
+                "beside it: Wav2Vec2Processor(...).save_pretrained(folder)."
+            )
+        feature = FeatureSettings(do_normalize=checkpoint.normalize)
+        return cls(tokenizer=Wav2Vec2CTCTokenizer(checkpoint.vocabulary), feature=feature)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes preprocessor_config.json and the tokenizer's files, which transformers reads too."""
@@ -169,3 +210,19 @@ class Wav2Vec2Processor:
                 f"The model takes audio at {self.feature.sampling_rate} Hz, this is at {sampling_rate} Hz. "
                 f"Resample it: wav2vec2_tf.audio.load(path, sample_rate_hz={self.feature.sampling_rate})."
             )
+
+
+def _choose(names: list[str]) -> list[str]:
+    """Picks the processor's files; where none says how to treat audio, fairseq's checkpoint and its dictionary."""
+    points = [name for name in names if name.endswith(".pt")]
+    if len(points) == 1 and not set(FEATURE_FILES) & set(names):
+        return [name for name in ("dict.ltr.txt", *points) if name in names]
+    return [name for name in tokenizer_files.FILES + FEATURE_FILES if name in names]
+
+
+def _open_fairseq(fetched: remote.Fetched):
+    from convert.dialects import translate  # seldom needed
+    from convert.readers import open_tensors
+
+    files = fetched.paths[-1:]
+    return translate(fetched.name, files, open_tensors(files), None)

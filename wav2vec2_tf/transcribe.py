@@ -1,4 +1,4 @@
-"""Audio files to text: the `Transcriber`, and `python -m wav2vec2_tf.transcribe --model FOLDER FILE...`.
+"""Audio files to text: the `Transcriber`, and `python -m wav2vec2_tf.transcribe --model SOURCE FILE...`.
 
 Decoding of files is `audio`'s, choice of labels the model's best per frame. Recordings are taken in one piece;
 hours of audio are left to chunking.
@@ -37,31 +37,29 @@ class Transcriber:
         model: A `Wav2Vec2ForCTC`.
         processor: The `Wav2Vec2Processor` the model was trained with.
     Raises:
-        ValueError: The two disagree on the CTC blank, so that every text would be wrong.
+        ValueError: The two disagree on the labels (`Wav2Vec2Processor.check_model`).
     """
 
     def __init__(self, model, processor: Wav2Vec2Processor):
-        blank, pad = model.config.pad_token_id, processor.tokenizer.pad_token_id
-        if blank != pad:
-            raise ValueError(
-                f"The model's CTC blank is {blank} (config.json, pad_token_id), the tokenizer's is {pad} "
-                f"({processor.tokenizer.pad_token!r} in vocab.json). Take both from the same checkpoint."
-            )
+        processor.check_model(model.config)
         self.model = model
         self.processor = processor
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike) -> "Transcriber":
-        """Loads model and processor from one folder.
+    def from_pretrained(cls, source: str | os.PathLike, **where) -> "Transcriber":
+        """Loads model and processor from one place.
 
+        Args:
+            source: A folder, a hub id, a gs:// folder, or a fine-tuned .pt file of fairseq.
+            where: `revision`, `cache_dir`, `token`, `local_files_only`, as for `remote.fetch`.
         Raises:
-            FileNotFoundError: A file of the model or of the processor is missing.
+            OSError: The source is not there or cannot be reached, or a file of model or processor is missing.
             ValueError: A file is damaged, or the files do not fit together.
         """
-        processor = Wav2Vec2Processor.from_pretrained(folder)
+        processor = Wav2Vec2Processor.from_pretrained(source, **where)
         from wav2vec2_tf.model_ctc import Wav2Vec2ForCTC  # TensorFlow takes seconds: not for --help or a wrong folder
 
-        return cls(Wav2Vec2ForCTC.from_pretrained(folder), processor)
+        return cls(Wav2Vec2ForCTC.from_pretrained(source, **where), processor)
 
     def transcribe(self, source) -> Transcript:
         """Transcribes one recording.
@@ -149,7 +147,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Prints the text of recordings: one line per file, with several files as PATH<tab>TEXT. "
         "A file that fails is reported on stderr, the rest go on, and the exit status is 1.",
     )
-    parser.add_argument("--model", required=True, metavar="FOLDER", help="model folder, such as RUN/best")
+    source = "model folder such as RUN/best, hub id such as facebook/wav2vec2-base-960h, gs:// folder, or fairseq's .pt"
+    parser.add_argument("--model", required=True, metavar="SOURCE", help=source)
     parser.add_argument("files", nargs="+", metavar="FILE", help="audio in any format libsndfile reads")
     return parser
 

@@ -38,14 +38,15 @@ def test_a_flag_wins_over_the_config_file(tmp_path):
 def test_the_saved_config_repeats_the_run(tmp_path):
     config = parse([*NEEDED, "--model.hidden_size", "48", "--batches.speeds", "[0.9, 1.1]", "--steps", "3"]).config
     file = tmp_path / "config.yaml"
-    file.write_text(to_yaml(config))
+    file.write_text(to_yaml(config, architecture(config)))
     again = parse(["--config", str(file)]).config
     assert architecture(again) == architecture(config)
     assert dataclasses.replace(again, model=config.model) == config
 
 
 def test_the_saved_config_spells_out_the_model():
-    assert yaml.safe_load(to_yaml(parse(NEEDED).config))["model"]["hidden_size"] == 768
+    config = parse(NEEDED).config
+    assert yaml.safe_load(to_yaml(config, architecture(config)))["model"]["hidden_size"] == 768
 
 
 def test_print_config_shows_every_default(capsys):
@@ -101,7 +102,7 @@ def test_a_value_that_breaks_a_rule_is_refused(section, values, message, config)
 def test_presets_exist_in_the_model_package_and_repeat_from_their_file(preset, tmp_path):
     config = RunConfig("d", "o", preset=preset)
     assert architecture(config).hidden_size >= 768
-    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    (tmp_path / "config.yaml").write_text(to_yaml(config, architecture(config)))
     assert architecture(parse(["--config", str(tmp_path / "config.yaml")]).config) == architecture(config)
 
 

@@ -124,7 +124,7 @@ def test_fine_tuning_with_another_vocabulary_is_refused(finished, changed, tmp_p
 
 
 def test_fine_tuning_with_another_size_is_refused(finished, changed):
-    with pytest.raises(ValueError, match="another architecture"):
+    with pytest.raises(ValueError, match="intermediate_size is 8, the tensors are those of 48"):
         train(changed(init_from=finished[0].out / "best", model__intermediate_size=8), report=quiet)
 
 

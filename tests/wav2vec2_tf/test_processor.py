@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.features import FeatureSettings
 from wav2vec2_tf.processor import Wav2Vec2Processor
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "tokenizer.json").read_text(encoding="utf-8"))["features"]
+GOLDENS = Path(__file__).parents[1] / "golden"
+GOLDEN = json.loads((GOLDENS / "tokenizer.json").read_text(encoding="utf-8"))["features"]
 SPEECH = [np.array(row, np.float32) for row in GOLDEN["speech"]]
 
 
@@ -187,6 +189,60 @@ def test_an_interrupted_download_leaves_no_processor(hub, folder, monkeypatch):
         Wav2Vec2Processor.from_pretrained("org/mms")
     with pytest.raises(FileNotFoundError, match="no such model in the cache"):
         Wav2Vec2Processor.from_pretrained("org/mms", local_files_only=True)
+
+
+# ---- fairseq ----
+
+
+@pytest.mark.parametrize(("name", "do_normalize"), [("ctc_base", False), ("ctc_large", True)])
+def test_a_fine_tuned_fairseq_checkpoint_brings_its_own_processor(name, do_normalize):
+    processor = Wav2Vec2Processor.from_pretrained(GOLDENS / "fairseq" / f"{name}.pt")
+    assert processor.feature.do_normalize == do_normalize
+    assert processor.tokenizer.pad_token_id == 0  # fairseq's blank, <s> there
+    assert processor.decode([7, 7, 0, 6, 4, 10]) == "AT '"
+
+
+def test_a_fairseq_checkpoint_of_the_hub_comes_with_its_dictionary(hub):
+    files = {name: (GOLDENS / "fairseq" / name).read_bytes() for name in ("ctc_large.pt", "dict.ltr.txt")}
+    hub.add("org/fairseq", files)
+    processor = Wav2Vec2Processor.from_pretrained("org/fairseq")
+    assert processor.tokenizer.vocab["N"] == 9
+    settings = {"preprocessor_config.json": b'{"sampling_rate": 8000}', "vocab.json": b'{"<pad>": 0, "N": 1}'}
+    hub.add("org/fairseq", settings)
+    assert Wav2Vec2Processor.from_pretrained("org/fairseq").tokenizer.vocab["N"] == 1
+
+
+def test_files_beside_a_fairseq_checkpoint_win(tmp_path, processor):
+    (tmp_path / "model.pt").write_bytes((GOLDENS / "fairseq" / "ctc_base.pt").read_bytes())
+    processor.save_pretrained(tmp_path)
+    assert len(Wav2Vec2Processor.from_pretrained(tmp_path / "model.pt").tokenizer) == 32
+
+
+def test_a_pretrained_fairseq_checkpoint_has_no_processor():
+    with pytest.raises(FileNotFoundError, match=r"pretrained_base.pt holds no vocabulary.*save_pretrained\(folder\)"):
+        Wav2Vec2Processor.from_pretrained(GOLDENS / "fairseq" / "pretrained_base.pt")
+
+
+# ---- processor and model ----
+
+
+def test_a_model_with_another_blank_is_refused():
+    processor = Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer({"a": 0, "<pad>": 1}))
+    with pytest.raises(ValueError, match=r"blank is 0 .*the tokenizer's is 1 \('<pad>' in vocab.json\)"):
+        processor.check_model(Wav2Vec2Config(vocab_size=6))
+
+
+@pytest.mark.parametrize("vocab_size", [31, 33])
+def test_a_vocabulary_of_another_size_than_the_head_is_refused(processor, vocab_size):
+    processor.check_model(Wav2Vec2Config())
+    with pytest.raises(ValueError, match=rf"scores {vocab_size} labels .*vocab_size.*has 32 tokens. Take both"):
+        processor.check_model(Wav2Vec2Config(vocab_size=vocab_size))
+
+
+def test_the_head_of_another_language_says_what_to_load(folder):
+    processor = Wav2Vec2Processor.from_pretrained(folder, target_lang="swe")
+    with pytest.raises(ValueError, match=r"model.load_adapter\('swe'\)"):
+        processor.check_model(Wav2Vec2Config(vocab_size=9))
 
 
 @pytest.mark.parametrize("values", [{"feature_extractor_type": "WhisperFeatureExtractor"}, {"feature_size": 80}])

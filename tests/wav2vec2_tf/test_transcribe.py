@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from wav2vec2_tf.processor import Wav2Vec2Processor
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 from wav2vec2_tf.transcribe import Transcriber, main, padded_length
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 CONFIG = Wav2Vec2Config(
     vocab_size=32,
     hidden_size=16,
@@ -119,6 +121,27 @@ def test_a_bad_file_is_reported_and_the_rest_go_on(model_dir, wav, tmp_path, cap
 def test_a_folder_without_a_model_is_one_clear_error(tmp_path, wav, capsys):
     assert main(["--model", str(tmp_path / "nowhere"), wav()]) == 1
     assert re.fullmatch(r"transcribe: There is no folder .*nowhere.*\n", capsys.readouterr().err)
+
+
+def test_a_model_of_the_hub_hears_the_same(hub, model_dir, transcriber, wav, capsys):
+    hub.add("org/name", {path.name: path.read_bytes() for path in model_dir.iterdir()}, branch="v1")
+    hub.add("org/name", {"README.md": b"nothing"})
+    path = wav("clip.flac")
+    assert main(["--model", "org/name@v1", path]) == 0
+    assert capsys.readouterr().out == transcriber.transcribe(path).text + "\n"
+    offline = Transcriber.from_pretrained("org/name", revision="v1", local_files_only=True)
+    assert offline.transcribe(path) == transcriber.transcribe(path)
+
+
+def test_a_model_that_is_nowhere_is_one_clear_error(hub, wav, capsys):
+    assert main(["--model", "runs/best", wav()]) == 1
+    error = capsys.readouterr().err
+    assert re.fullmatch(r"transcribe: There is no folder or file runs/best here, and no model runs/best .*\n", error)
+
+
+def test_a_fairseq_checkpoint_is_heard(wav):
+    transcriber = Transcriber.from_pretrained(GOLDEN / "fairseq" / "ctc_large.pt")
+    assert set(transcriber.transcribe(wav()).text) <= set("ETAON' ")
 
 
 def test_a_tokenizer_with_another_blank_is_refused(transcriber):

@@ -129,6 +129,21 @@ class Wav2Vec2CTCTokenizer:
         """Counts the tokens, which is the `vocab_size` a model needs."""
         return len(self.vocab)
 
+    def fits(self, vocab_size: int) -> bool:
+        """Tells whether the labels of a head are these tokens.
+
+        Special tokens that vocab.json lacked may lie beyond the head, as they do in many published checkpoints.
+
+        >>> tokenizer = Wav2Vec2CTCTokenizer({"<pad>": 0, "<unk>": 1, "|": 2, "a": 3})  # <s> and </s> are appended
+        >>> [size for size in range(9) if tokenizer.fits(size)]
+        [4, 5, 6]
+
+        Args:
+            vocab_size: Labels that the head scores.
+        """
+        ids = list(self.vocab.values())
+        return max(ids[: self._num_given]) < vocab_size <= max(ids) + 1
+
     @property
     def pad_token_id(self) -> int:
         """The CTC blank."""
