@@ -37,8 +37,10 @@ def open_h5(path: Path) -> tuple[Tensor, ...]:
             raise not_a("a weight file of Keras 2", path)
     try:
         with h5py.File(path, "r", locking=False) as opened:
-            found = _walk(file, _root(file, opened), "", {_address(opened)})
-            return tuple(_tensor(file, where.partition("/")[2] or where, dataset) for where, dataset in found)
+            root = _root(file, opened)
+            found = tuple(_walk(file, root, "", {_address(opened)}))
+            layers = {name for name in root if {"weight_names", "weight_names0"} & set(_child(file, root, name).attrs)}
+            return tuple(_tensor(file, _weight_name(where, layers), dataset) for where, dataset in found)
     except (OSError, RuntimeError, LookupError, ValueError, TypeError, NotImplementedError) as error:
         if isinstance(error, CheckpointFileError):
             raise
@@ -67,6 +69,12 @@ def _walk(file: MappedFile, group: h5py.Group, path: str, seen: set[int]) -> Ite
             yield from _walk(file, child, where + "/", seen)
         else:
             yield where, child
+
+
+def _weight_name(where: str, layers: set[str]) -> str:
+    """Gives the name of a weight: its path within its layer; the shards of transformers have no groups of layers."""
+    layer, _, name = where.partition("/")
+    return name if layer in layers else where
 
 
 def _address(item: h5py.HLObject) -> int:
