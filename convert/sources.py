@@ -60,10 +60,13 @@ class Opened:
     Args:
         checkpoint: In the Hugging Face names.
         fetched: Its files.
+        source, where: As given to `open_checkpoint`: other files of the same source are found with them.
     """
 
     checkpoint: Checkpoint
     fetched: remote.Fetched
+    source: str
+    where: Mapping[str, Any]
 
 
 def open_checkpoint(source, **where) -> Opened:
@@ -102,7 +105,7 @@ def open_checkpoint(source, **where) -> Opened:
             f"{fetched.name} is not a model folder: it has no {CONFIG_FILE}, and {files[0].name} holds none either. "
             f"Put the checkpoint's {CONFIG_FILE} beside it."
         )
-    return Opened(checkpoint, fetched)
+    return Opened(checkpoint, fetched, str(source), where)
 
 
 def _config_only(source, where, names) -> dict:

@@ -8,7 +8,6 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,19 +28,6 @@ from wav2vec2_tf.layers.initial import blank_weights
 
 _ZERO = np.float32(0)
 WEIGHTS_FILE = "model.safetensors"
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a model came from, so that an adapter can be fetched from the same place.
-
-    Args:
-        source: As given to `from_pretrained`.
-        where: Revision, cache and token, as `remote.fetch` takes them.
-    """
-
-    source: str
-    where: Mapping[str, Any]
 
 
 def config_of(checkpoint: Checkpoint, changes: Mapping[str, Any]) -> Wav2Vec2Config:
@@ -85,7 +71,7 @@ def load(model_class, source, *, ignore_mismatched_sizes: bool = False, changes:
     """
     opened = open_checkpoint(source, **where)
     model, found = build(model_class, opened.checkpoint, ignore_mismatched_sizes, changes)
-    model.origin = Origin(str(source), where)
+    model.origin = partial(remote.fetch, source, **where)
     if found.has_fresh_head:
         warnings.warn(
             f"{found.source} has no head for {model.config.vocab_size} labels: its body is loaded, lm_head starts at "
@@ -130,7 +116,7 @@ def load_adapter(model, language: str) -> None:
         there.extend(re.findall(r"^adapter\.(.+)\.(?:safetensors|bin)$", "\n".join(names), re.MULTILINE))
         return [name for name in files if name in names][:1]
 
-    fetched = remote.fetch(model.origin.source, choose, **model.origin.where)
+    fetched = model.origin(choose)
     if not fetched.files or fetched.files[0] not in files:
         raise FileNotFoundError(
             f"{fetched.name} has no adapter.{language}.safetensors; it has adapters for {listed(there)}."

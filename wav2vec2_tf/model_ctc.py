@@ -30,7 +30,7 @@ class Wav2Vec2ForCTC(keras.Model):
     def __init__(self, config: Wav2Vec2Config, input_shape=None, **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        self.origin = None  # where from_pretrained found it
+        self.origin = None  # fetches more files from where from_pretrained found it
         self.wav2vec2 = Wav2Vec2Model(config)
         self.new_head(config.vocab_size)
         self.built = True
