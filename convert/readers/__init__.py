@@ -12,6 +12,7 @@ from convert.readers.pickle_objects import Global, Record
 from convert.readers.safetensors import open_safetensors
 from convert.readers.sharded import open_shards
 from convert.readers.torch_file import open_torch, read_pickle
+from convert.readers.tf_bundle import open_bundle
 from convert.tensors import Tensor
 
 __all__ = ["CheckpointFileError", "Global", "Record", "open_tensors", "read_pickle"]
@@ -23,6 +24,7 @@ READERS = {
     ".pt":          open_torch,
     ".pth":         open_torch,
     ".h5":          open_h5,
+    ".index":       open_bundle,
 }  # fmt: skip
 
 
@@ -31,7 +33,7 @@ def open_tensors(files: Sequence[Path]) -> tuple[Tensor, ...]:
 
     Args:
         files: One weight file, by its ending .safetensors, .bin, .pt, .pth or .h5; or an .index.json and all
-            of its shards.
+            of its shards; or the .index of a checkpoint of TensorFlow, with its .data files or without.
     Returns:
         Tensors with the names in the file, in its order. Reading one maps its own part of the file and copies nothing;
         the memory is free again when the array is dropped. Each array that is held keeps a file open.
@@ -43,6 +45,8 @@ def open_tensors(files: Sequence[Path]) -> tuple[Tensor, ...]:
     indexes = [file for file in files if file.name.endswith(".index.json")]
     if len(indexes) == 1:
         return open_shards(indexes[0], [file for file in files if file not in indexes], _open)
+    if len(files) > 1:  # the .index of TensorFlow finds its data by itself
+        files = [file for file in files if not file.suffix.startswith(".data-")]
     if len(files) != 1:
         listed = ", ".join(file.name for file in files) or "none"
         raise CheckpointFileError(

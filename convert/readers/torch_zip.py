@@ -97,6 +97,12 @@ class _Archive:
         start, size = self.place(name)
         if size > limit:
             raise PickleError(f"{name!r:.100} in its zip archive has {size} bytes; more than {limit} are not read")
+        return self.bytes_at(start, size)
+
+    def bytes_at(self, start: int, size: int) -> bytes:
+        """Reads some bytes; none where the file has none."""
+        if not 0 <= start < self.file.size:
+            return b""
         with self.file.path.open("rb") as stream:
             stream.seek(start)
             return stream.read(size)
@@ -108,9 +114,7 @@ class _Archive:
             raise PickleError(f"{name!r:.100} is missing in its zip archive. {AGAIN}")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.compress_size != info.file_size:
             raise PickleError(f"{name!r:.100} in its zip archive is compressed. Save the file again with torch.save")
-        with self.file.path.open("rb") as stream:
-            stream.seek(info.header_offset)
-            header = stream.read(LOCAL_HEADER.size)
+        header = self.bytes_at(info.header_offset, LOCAL_HEADER.size)
         if len(header) < LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
             raise PickleError(f"{name!r:.100} in its zip archive is damaged. {AGAIN}")
         start = info.header_offset + LOCAL_HEADER.size + sum(LOCAL_HEADER.unpack(header)[1:])

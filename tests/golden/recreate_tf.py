@@ -3,8 +3,8 @@
     pip install tensorflow-cpu==2.15.1 tf-keras==2.15.1 transformers==4.46.3 "numpy<2"   # the last with Keras 2
     python tests/golden/recreate_tf.py
 
-Cases are folders of `config.json`, `tf_model.h5` (one in shards) and `expected.npz`: TFWav2Vec2ForCTC and
-TFHubertForCTC of transformers, and the earlier TF port, whose layers are built anew in `port_model` under the names
+Cases are folders of `config.json`, `tf_model.h5` (or shards, or TensorFlow's form) and `expected.npz`: TFWav2Vec2ForCTC
+and TFHubertForCTC of transformers, and the earlier TF port, whose layers are built anew in `port_model` under the names
 that its source gives them (thevasudevgupta/gsoc-wav2vec2 at 086881e). `birth.json` states versions and seeds.
 """
 
@@ -54,6 +54,7 @@ ROBUST = dict(
 PORTS = {
     "port":         (405, dict(is_gelu_approx=True)),
     "port_robust":  (406, ROBUST),
+    "port_trained": (407, dict()),
 }  # fmt: skip
 
 
@@ -93,11 +94,16 @@ def make_port(case: str) -> None:
     seed, changes = PORTS[case]
     config = PORT | changes
     model, (audio, sizes) = port_model(config), audio_of(seed)
-    model(audio)
+    logits, file = model(audio), "tf_model.h5"
+    if case == "port_trained":  # the form of its training, which holds the optimizer too
+        model.compile(tf.keras.optimizers.Adam(), "mse")
+        model.fit(audio, tf.zeros_like(logits), verbose=0)
+        file = "tf_model"
     fill(model.weights, seed)
     (HERE / case).mkdir()
     (HERE / case / "config.json").write_text(json.dumps(config), "utf-8")
-    model.save_weights(HERE / case / "tf_model.h5")
+    model.save_weights(HERE / case / file)
+    (HERE / case / "checkpoint").unlink(missing_ok=True)
     np.savez_compressed(HERE / case / "expected.npz", audio=audio, num_samples=sizes, expected=model(audio).numpy())
 
 

@@ -244,6 +244,14 @@ def test_a_member_without_its_header_is_damaged(tmp_path):
     assert "in its zip archive is damaged" in refusal(path)
 
 
+def test_a_member_before_the_file_is_damaged(tmp_path):
+    path = archive(tmp_path)
+    with path.open("r+b") as file:
+        file.seek(-22 + 16, 2)  # where the directory begins, in the record at the end
+        file.write(struct.pack("<L", path.stat().st_size))
+    assert "damaged" in refusal(path)
+
+
 def test_a_member_that_ends_behind_the_file_is_refused(tmp_path):
     path = archive(tmp_path, members={"data/0": bytes(24)})
     content = bytearray(path.read_bytes())
