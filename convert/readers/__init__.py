@@ -11,8 +11,8 @@ from convert.readers.keras_h5 import open_h5
 from convert.readers.pickle_objects import Global, Record
 from convert.readers.safetensors import open_safetensors
 from convert.readers.sharded import open_shards
-from convert.readers.torch_file import open_torch, read_pickle
 from convert.readers.tf_bundle import open_bundle
+from convert.readers.torch_file import open_torch, read_pickle
 from convert.tensors import Tensor
 
 __all__ = ["CheckpointFileError", "Global", "Record", "open_tensors", "read_pickle"]

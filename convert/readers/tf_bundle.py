@@ -5,9 +5,11 @@ holds the values. Under one key lies the graph of objects, which tells the name 
 Format: tensorflow/core/util/tensor_bundle, tensorflow/core/protobuf/{tensor_bundle,trackable_object_graph}.proto.
 """
 
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import ml_dtypes
@@ -19,7 +21,8 @@ from convert.tensors import Tensor
 
 MAGIC = struct.pack("<Q", 0xDB4775248B80FB57)
 FOOTER, MAX_INDEX_BYTES = 48, 16 << 20
-OBJECT_GRAPH, MAX_GRAPH_BYTES = "_CHECKPOINTABLE_OBJECT_GRAPH", 64 << 20
+OBJECT_GRAPH, MAX_GRAPH_BYTES = "_CHECKPOINTABLE_OBJECT_GRAPH", 16 << 20
+MAX_ENTRIES, MAX_KEY_BYTES = 100_000, 4096
 STRING = 7
 
 # number in TensorFlow's DataType: type
@@ -60,7 +63,7 @@ def open_bundle(path: Path) -> tuple[Tensor, ...]:
     if len(content) > MAX_INDEX_BYTES or content[-len(MAGIC) :] != MAGIC:
         raise not_a("the .index of a checkpoint of TensorFlow", path)
     try:
-        table = dict(_table(content))
+        table = dict(islice(_table(content), MAX_ENTRIES))
         shards = _shards(file, table.pop(b""))
         entries = {key.decode("utf-8"): _entry(value) for key, value in table.items()}
         names = _names(shards, entries)
@@ -69,7 +72,7 @@ def open_bundle(path: Path) -> tuple[Tensor, ...]:
             for key, entry in entries.items()
             if not key.startswith(TRAINING) and ".OPTIMIZER_SLOT" not in key
         )
-    except (LookupError, ValueError, TypeError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, CheckpointFileError):
             raise
         raise CheckpointFileError(f"{path} is damaged ({error!r:.100}). Fetch all files of it again.") from error
@@ -99,8 +102,8 @@ def _block(content: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes
         shared, at = _varint(block, at)
         own, at = _varint(block, at)
         length, at = _varint(block, at)
-        if at + own + length > end:
-            raise ValueError("an entry that leaves its block")
+        if at + own + length > end or shared + own > MAX_KEY_BYTES:
+            raise ValueError("an entry that leaves its block, or a key without end")
         key = key[:shared] + block[at : at + own]
         yield key, block[at + own : at + own + length]
         at += own + length
@@ -137,6 +140,8 @@ def _entry(message: bytes) -> Entry:
     if 7 in found:
         raise ValueError("a variable in slices")
     sizes = [dict(_fields(axis)).get(1, 0) for number, axis in _fields(found[2]) if number == 2]
+    if not all(isinstance(number, int) for number in (*sizes, found[1], found[3], found[4], found[5])):
+        raise ValueError("a text in the place of a number")
     return Entry(found[1], tuple(sizes), found[3], found[4], found[5])
 
 
@@ -166,9 +171,7 @@ def _names(shards: list[MappedFile], entries: Mapping[str, Entry]) -> dict[str, 
 
 def _tensor(shards: list[MappedFile], name: str, entry: Entry) -> Tensor:
     file, dtype, shape = shards[entry.shard], DTYPES[entry.dtype], entry.shape
-    size = dtype.itemsize
-    for length in shape:
-        size *= length
+    size = dtype.itemsize * math.prod(shape)
     if len(shape) > MAX_AXES or size != entry.size or entry.start + size > file.size:
         raise CheckpointFileError(
             f"{file.path}: {name!r:.200} of shape {shape} has {entry.size} bytes from {entry.start} in a file of "
