@@ -20,7 +20,7 @@ from convert.tensors import Checkpoint, Tensor
 TUNED, HEAD, FIRST_CONV = "w2v_encoder.w2v_model.", "w2v_encoder.proj.", "feature_extractor.conv_layers.0.0.weight"
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 SWAPPED = {"<s>": "<pad>", "<pad>": "<s>"}
-PICKLES = (".pt", ".pth", ".bin", ".ckpt")
+PICKLES = (".pt", ".pth", ".bin")
 
 # fairseq                                              Hugging Face, below the prefix of the body
 BODY = (

@@ -1,7 +1,8 @@
-"""tf_model.h5 and config.json of the earlier TensorFlow port (package `wav2vec2`, repository gsoc-wav2vec2).
+"""Weights and config.json of the earlier TensorFlow port (package `wav2vec2`, repository gsoc-wav2vec2).
 
-It wrote numbered layers as folders ("layers/0"), kept both parts of the weight norm turned, and had a config of its own
-words, without a model_type.
+Its models wrote tf_model.h5, its training the checkpoints of TensorFlow, both under the same names: numbered layers as
+folders ("layers/0"). It kept both parts of the weight norm turned, and had a config of its own words, without a
+model_type.
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,7 +60,7 @@ def is_port_config(config: Mapping[str, Any] | None) -> bool:
 def translate(
     source: str, files: Sequence[Path], tensors: Sequence[Tensor], config: Mapping[str, Any] | None
 ) -> Checkpoint:
-    """Translates a tf_model.h5 of the port, and its config.json where it is the port's.
+    """Translates weights of the port, and its config.json where it is the port's.
 
     Args:
         source, files, tensors, config: As for `dialects.translate`.

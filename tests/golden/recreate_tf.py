@@ -96,7 +96,7 @@ def make_port(case: str) -> None:
     model, (audio, sizes) = port_model(config), audio_of(seed)
     logits, file = model(audio), "tf_model.h5"
     if case == "port_trained":  # the form of its training, which holds the optimizer too
-        model.compile(tf.keras.optimizers.Adam(), "mse")
+        model.compile(tf.keras.optimizers.legacy.Adam(), "mse")
         model.fit(audio, tf.zeros_like(logits), verbose=0)
         file = "tf_model"
     fill(model.weights, seed)

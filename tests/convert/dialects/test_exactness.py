@@ -41,7 +41,7 @@ def filled(checkpoint):
 
 def test_every_program_has_its_goldens():
     assert len(FAIRSEQ) == 7
-    assert len(TF) == 6
+    assert len(TF) == 7
 
 
 @pytest.mark.parametrize("path", FAIRSEQ + TF, ids=lambda path: f"{path.parent.name}-{path.stem}")

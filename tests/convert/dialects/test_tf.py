@@ -16,7 +16,7 @@ from wav2vec2_tf import Wav2Vec2Config
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "tf"
 CASES = {"base": "transformers-tf", "lv60": "transformers-tf", "body": "transformers-tf", "hubert": "transformers-tf",
-         "port": "port", "port_robust": "port"}  # fmt: skip
+         "port": "port", "port_robust": "port", "port_trained": "port"}  # fmt: skip
 
 
 def load(case):
