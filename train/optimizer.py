@@ -32,7 +32,8 @@ def build_optimizer(config: OptimizerConfig, variables, precision: str = "float3
         **ema,
     )
     if config.weight_decay:
-        optimizer.exclude_from_weight_decay(var_list=[v for v in variables if len(v.shape) < 2])
+        vectors = [v for v in variables if sum(size > 1 for size in v.shape) < 2]  # gains may be (1, 1, K) as well
+        optimizer.exclude_from_weight_decay(var_list=vectors)
     if precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)

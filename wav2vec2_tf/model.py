@@ -1,6 +1,7 @@
-"""`Wav2Vec2Model`: waveform -> contextual vectors, the body that every task shares.
+"""`Wav2Vec2Model`: waveform -> contextual vectors, the body that every task and every family shares.
 
-Weights are made at once, from the config alone. Heads are in `model_ctc`, files in `hub`.
+Weights are made at once, from the config alone; what HuBERT, data2vec and WavLM do otherwise is in their layers. Heads
+are in `model_ctc`, files in `hub`.
 """
 
 import keras
@@ -23,7 +24,7 @@ class Wav2Vec2Model(keras.Model):
     TensorShape([2, 49, 16])
 
     Args:
-        config: The architecture.
+        config: The architecture; its `model_type` picks the family.
     """
 
     def __init__(self, config: Wav2Vec2Config, name: str = "wav2vec2", **kwargs):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tests.tiny import ARCHITECTURES, NO_CHANCE, SAMPLES, noise, perturb, tiny
 from wav2vec2_tf import Wav2Vec2Config, Wav2Vec2Model
 from wav2vec2_tf.lengths import frames_for
+from wav2vec2_tf.presets import Presets
 
 # what acts alone    with this config
 SITES = {
@@ -90,7 +91,7 @@ def test_masks_keep_to_the_real_frames():
     np.testing.assert_array_equal(first[1, :5], second[1, :5])
 
 
-@pytest.mark.parametrize("preset", ["base", "large", "large_lv60", "xls_r_300m", "xls_r_1b", "xls_r_2b"])
+@pytest.mark.parametrize("preset", [name for name in vars(Presets) if not name.startswith("_")])
 def test_every_preset_builds_and_runs_when_made_narrow(preset):
     narrow = dict(hidden_size=32, num_hidden_layers=1, intermediate_size=8, conv_dim=(4,) * 7)
     config = getattr(Wav2Vec2Config, preset)(**narrow, num_attention_heads=16)
