@@ -95,6 +95,7 @@ ROUTES = [
     ("GET",  r"/lfs/(?P<digest>\w+)",                               "large"),
     ("PUT",  r"/lfs/(?P<digest>\w+)",                               "store"),
     ("POST", r"/api/repos/create",                                  "create"),
+    ("POST", r"/api/validate-yaml",                                 "validate"),
     ("POST", rf"/api/models/{NAME}/branch/(?P<branch>[^/]+)",       "branch"),
     ("POST", rf"/api/models/{NAME}/preupload/(?P<revision>[^/]+)",  "preupload"),
     ("POST", rf"/{NAME}\.git/info/lfs/objects/batch",               "batch"),
@@ -199,6 +200,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.models[name] = Model(private=asked.get("visibility") == "private" or asked.get("private") is True)
         self.hub.models[name].commit({".gitattributes": b"*.safetensors filter=lfs\n"})
         return self.reply(200, answer)
+
+    def validate(self):
+        self.reply(200, {"errors": [], "warnings": []})  # of the card in README.md
 
     def branch(self, name: str, branch: str):
         if branch in self.hub.models[name].branches:

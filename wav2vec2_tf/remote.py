@@ -19,7 +19,7 @@ from wav2vec2_tf.files import write_text
 from wav2vec2_tf.waiting import within
 
 #: How long the hub may take to say which files a model has, unless HF_HUB_ETAG_TIMEOUT says otherwise.
-ANSWER_SECONDS = 4
+ANSWER_SECONDS = 3.5
 _CONNECT_SECONDS = 30  # the same before an upload, where nothing in the cache can help
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
@@ -109,10 +109,13 @@ def push(
     Returns:
         The URL of the model.
     Raises:
+        ValueError: `repo_id` is no name of a model.
         PermissionError: There is no token, or it may not write there.
         ConnectionError: The hub cannot be reached, or the upload broke off.
     """
     hub = _huggingface_hub()
+    if not _is_hub_id(repo_id):
+        raise ValueError(f"{repo_id!r} is no name of a model on the hub. Give org/name, or name for one's own.")
     if not (token or hub.get_token()):
         raise PermissionError(f"Writing to {repo_id} needs a token: run `hf auth login` or give token=.")
     api, files = hub.HfApi(token=token), sorted(path for path in Path(folder).iterdir() if path.is_file())
@@ -132,10 +135,14 @@ def _from_folder(folder: Path, choose, name: str) -> Fetched:
     return Fetched(folder, tuple(choose(names)), name)
 
 
+def _is_hub_id(name: str) -> bool:
+    return bool(_HUB_ID.fullmatch(name)) and len(name) <= 96 and "--" not in name and ".." not in name
+
+
 def _parse(source: str, revision: str | None) -> tuple[str, str]:
     """Splits "org/name@revision"; refuses what can only be meant as a path."""
     repo, _, suffix = source.partition("@")
-    if not _HUB_ID.fullmatch(repo) or len(repo) > 96 or "--" in repo or ".." in repo:
+    if not _is_hub_id(repo):
         raise FileNotFoundError(
             f"There is no folder or file {source}. Give one that is there, such as RUN/best, or a hub id: "
             f"org/name or org/name@revision."

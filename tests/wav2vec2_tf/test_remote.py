@@ -218,6 +218,23 @@ def test_a_cache_written_by_huggingface_hub_is_read(hub):
     assert contents(fetched)["model.safetensors"] == FILES["model.safetensors"]
 
 
+def test_a_link_that_leads_nowhere_is_no_file_and_is_fetched_again(hub):
+    fetched = fetch("org/name", weights_then_config)
+    fetched.paths[0].resolve().unlink()
+    assert fetch("org/name", weights_then_config, local_files_only=True).files == ("config.json",)
+    assert contents(fetch("org/name", weights_then_config)) == WANTED
+
+
+def test_a_cache_that_can_only_be_read_serves(hub, monkeypatch):
+    fetched = fetch("org/name", weights_then_config)
+
+    def forbidden(path, text):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("wav2vec2_tf.remote.write_text", forbidden)
+    assert fetch("org/name", weights_then_config) == fetched
+
+
 def test_what_was_fetched_is_there_for_huggingface_hub(hub):
     from huggingface_hub import hf_hub_download
 
@@ -248,10 +265,19 @@ def test_no_network_and_an_empty_cache_fail_within_five_seconds(hub, case, monke
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://hub.invalid")
     if case == "no resolver":
         monkeypatch.setattr("socket.getaddrinfo", unresolvable)
+    if case in ("slow", "no resolver"):
+        monkeypatch.setattr("wav2vec2_tf.remote.ANSWER_SECONDS", 1)
     start = time.monotonic()
     with pytest.raises(ConnectionError, match=r"runs/best here.*cannot be reached.*Correct the path; or connect"):
         fetch("runs/best", never)
     assert time.monotonic() - start < 5
+
+
+def test_who_has_a_slow_line_waits_as_long_as_he_says(hub, monkeypatch):
+    hub.fault = "silent"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT", 0.2)
+    with pytest.raises(ConnectionError, match=r"no answer within 0.2 seconds.*HF_HUB_ETAG_TIMEOUT"):
+        fetch("org/name", never)
 
 
 # ---- interrupted ----
@@ -317,6 +343,22 @@ def test_an_upload_without_a_token_is_refused(hub, folder):
 def test_an_upload_to_another_name_is_refused(hub, folder):
     with pytest.raises(PermissionError, match=r"The token may not write to others/tuned .*rights to create"):
         push(folder, "others/tuned", token=TOKEN)
+
+
+def test_an_upload_to_no_name_is_refused(hub, folder):
+    with pytest.raises(ValueError, match="'org/tuned/v2' is no name of a model on the hub. Give org/name"):
+        push(folder, "org/tuned/v2", token=TOKEN)
+
+
+def test_a_wrong_token_does_not_upload(hub, folder):
+    with pytest.raises(PermissionError, match="The token may not write to org/tuned"):
+        push(folder, "org/tuned", token="hf_bad")
+
+
+def test_a_card_goes_along(hub, folder):
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n# Mine\n")
+    push(folder, "org/tuned", token=TOKEN)
+    assert hub.files("org/tuned")["README.md"].endswith(b"# Mine\n")
 
 
 def test_an_upload_without_network_is_told(hub, folder, monkeypatch):
