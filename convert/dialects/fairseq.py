@@ -13,7 +13,6 @@ from typing import Any
 from convert.dialects.errors import DialectError
 from convert.dialects.fairseq_config import hugging_face_config
 from convert.dialects.fairseq_options import Settings, plain, settings_of, shown
-from convert.dialects.rename import renamed
 from convert.readers import read_pickle
 from convert.tensors import Checkpoint, Tensor
 
@@ -77,7 +76,7 @@ def translate(
         config, notes = hugging_face_config(source, settings, {tensor.name: tensor.shape for tensor in tensors})
     family = config.get("model_type", "wav2vec2")
     translated = tuple(tensor.renamed(name_of(tensor.name, family)) for tensor in tensors)
-    head = next((tensor for tensor in translated if tensor.name == "lm_head.weight"), None)
+    head = next((tensor for tensor in translated if tensor.name == "lm_head.weight" and tensor.shape), None)
     vocabulary = _vocabulary(source, tree, settings, files[0].parent, head) if head else None
     if head and vocabulary is None:
         notes += ("There is no dictionary in the checkpoint, nor a dict.ltr.txt beside it: give a vocab.json.",)
@@ -100,10 +99,14 @@ def name_of(name: str, family: str = "wav2vec2") -> str:
     if name.startswith(HEAD):
         return "lm_head." + name.removeprefix(HEAD)
     inner = name.removeprefix(TUNED)
-    found = renamed(inner, BODY)
-    return f"{family}.{found}" if any(re.match(pattern, inner) for pattern, _ in BODY) else renamed(
-        inner, PRETRAINING.get(family, ())
-    )
+    found = _renamed(inner, BODY)
+    return f"{family}.{found}" if found else _renamed(inner, PRETRAINING.get(family, ())) or inner
+
+
+def _renamed(name: str, table: Sequence[tuple[str, str]]) -> str | None:
+    """Gives what the first row whose pattern begins a name makes of it; None where none does."""
+    matches = ((re.match(pattern, name), replacement) for pattern, replacement in table)
+    return next((match.expand(new) + name[match.end() :] for match, new in matches if match), None)
 
 
 def _vocabulary(source: str, tree: dict, settings: Settings | None, folder: Path, head: Tensor):
@@ -149,15 +152,21 @@ def read_dictionary(file: Path) -> list[str]:
     """Reads a dict.ltr.txt: a symbol and its count per line, without the special symbols.
 
     Raises:
-        DialectError: A line is no symbol and count, or a symbol occurs twice without "#fairseq:overwrite".
+        DialectError: A line is no symbol and count, a symbol occurs twice without "#fairseq:overwrite", or the text is
+            not UTF-8.
     """
-    symbols = []
-    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+    try:
+        lines = file.read_text("utf-8").removesuffix("\n").split("\n")  # splitlines would split at symbols too
+    except UnicodeDecodeError as error:
+        raise DialectError(f"{file} is not UTF-8 text ({error}). Restore it.") from error
+    symbols, known = [], set(SPECIAL)
+    for number, line in enumerate(lines, 1):
         match = re.fullmatch(r"(.+?) \d+( #fairseq:overwrite)?", line.rstrip())
-        if not match or (match[1] in (*SPECIAL, *symbols) and not match[2]):
+        if not match or (match[1] in known and not match[2]):
             raise DialectError(
                 f"{file}, line {number}: {line!r:.60} is not a new symbol and its count. Restore the file that the "
                 "model was fine-tuned with."
             )
         symbols.append(match[1])
+        known.add(match[1])
     return symbols

@@ -157,8 +157,9 @@ def _architecture(source: str, options: _Options) -> dict[str, Any]:
 
 
 def _codevectors(options: _Options, config: Mapping[str, Any]) -> dict[str, int]:
-    final = options.get("final_dim", 0) or config["hidden_size"]
-    return dict(codevector_dim=options.get("latent_dim", 0) or final, proj_codevector_dim=final)
+    final, latent = options.get("final_dim", 0), options.get("latent_dim", 0)
+    final = final if final > 0 else config["hidden_size"]
+    return dict(codevector_dim=latent if latent > 0 else final, proj_codevector_dim=final)
 
 
 def _notes(options: Mapping[str, Any]) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def settings_of(source: str, tree: Any) -> Settings | None:
 def _groups(source: str, options: Any) -> tuple[dict, dict]:
     """Splits settings into those of the model and of the task; the older form keeps both in one."""
     if isinstance(options, dict) and isinstance(options.get("model"), dict):
-        return options["model"], options.get("task") or {}
+        return options["model"], options["task"] if isinstance(options.get("task"), dict) else {}
     if isinstance(options, dict):
         return options, options
     raise DialectError(f"{source}: its settings are a {type(options).__name__}. Save it again with fairseq.")

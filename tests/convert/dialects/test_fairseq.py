@@ -134,6 +134,17 @@ def test_a_damaged_dictionary_is_refused(tmp_path, line):
         read_dictionary(tmp_path / "dict.ltr.txt")
 
 
+def test_symbols_may_be_any_character(tmp_path):
+    (tmp_path / "dict.ltr.txt").write_text("\u2028 3\n\x85 2\nä\u0301 1\n", "utf-8")
+    assert read_dictionary(tmp_path / "dict.ltr.txt") == ["\u2028", "\x85", "ä\u0301"]
+
+
+def test_a_dictionary_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "dict.ltr.txt").write_bytes("ä 1\n".encode("latin-1"))
+    with pytest.raises(DialectError, match="dict.ltr.txt is not UTF-8 text"):
+        read_dictionary(tmp_path / "dict.ltr.txt")
+
+
 def test_the_labels_name_the_dictionary_and_no_other_folder():
     model = {"_name": "wav2vec2"}
     assert settings_of("", {"cfg": {"model": model, "task": {"labels": ["phn"]}}}).labels == "phn"
