@@ -159,6 +159,8 @@ def _names(shards: list[MappedFile], entries: Mapping[str, Entry]) -> dict[str, 
     entry = entries[OBJECT_GRAPH]
     if entry.dtype != STRING or entry.size > MAX_GRAPH_BYTES:
         raise ValueError("no graph of objects")
+    if entry.start + entry.size > shards[entry.shard].size:
+        raise CheckpointFileError(f"{shards[entry.shard].path} is truncated. Fetch all files of the checkpoint again.")
     stored = shards[entry.shard].array(np.dtype("u1"), (entry.size,), entry.start).tobytes()
     length, at = _varint(stored, 0)
     graph = stored[at + 4 :]  # a checksum lies between the length and the text
