@@ -18,7 +18,7 @@ PACKAGES = ("wav2vec2_tf", "data_tools", "train", "convert")
 LAYERS = {
     "floor": """wav2vec2_tf wav2vec2_tf.config wav2vec2_tf.lengths wav2vec2_tf.audio wav2vec2_tf.text
                 wav2vec2_tf.processor wav2vec2_tf.decoding wav2vec2_tf.chunking
-                wav2vec2_tf.remote wav2vec2_tf.gcs convert convert.names convert.audit
+                wav2vec2_tf.remote wav2vec2_tf.huggingface wav2vec2_tf.gcs convert convert.names convert.audit
                 convert.tensors convert.readers convert.dialects convert.writer convert.sources convert.report""",
     "model": """wav2vec2_tf.layers wav2vec2_tf.model wav2vec2_tf.model_ctc wav2vec2_tf.model_pretraining wav2vec2_tf.ctc
                 convert.assign""",

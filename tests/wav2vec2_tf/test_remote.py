@@ -177,7 +177,7 @@ def test_the_cache_serves_without_network(hub, monkeypatch, caplog):
 
 @pytest.mark.parametrize("fault", ["down", "silent"])
 def test_the_cache_serves_while_the_hub_fails(hub, fault, monkeypatch):
-    monkeypatch.setattr("wav2vec2_tf.remote.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("wav2vec2_tf.huggingface.ANSWER_SECONDS", 0.2)
     fetched = fetch("org/name", weights_then_config)
     hub.fault = fault
     assert fetch("org/name", weights_then_config) == fetched
@@ -231,7 +231,7 @@ def test_a_cache_that_can_only_be_read_serves(hub, monkeypatch):
     def forbidden(path, text):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("wav2vec2_tf.remote.write_text", forbidden)
+    monkeypatch.setattr("wav2vec2_tf.huggingface.write_text", forbidden)
     assert fetch("org/name", weights_then_config) == fetched
 
 
@@ -266,7 +266,7 @@ def test_no_network_and_an_empty_cache_fail_within_five_seconds(hub, case, monke
     if case == "no resolver":
         monkeypatch.setattr("socket.getaddrinfo", unresolvable)
     if case in ("slow", "no resolver"):
-        monkeypatch.setattr("wav2vec2_tf.remote.ANSWER_SECONDS", 1)
+        monkeypatch.setattr("wav2vec2_tf.huggingface.ANSWER_SECONDS", 1)
     start = time.monotonic()
     with pytest.raises(ConnectionError, match=r"runs/best here.*cannot be reached.*Correct the path; or connect"):
         fetch("runs/best", never)
@@ -363,7 +363,7 @@ def test_a_card_goes_along(hub, folder):
 
 def test_an_upload_without_network_is_told(hub, folder, monkeypatch):
     hub.fault = "silent"
-    monkeypatch.setattr("wav2vec2_tf.remote._CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("wav2vec2_tf.huggingface._CONNECT_SECONDS", 0.2)
     with pytest.raises(ConnectionError, match=r"org/tuned: the upload to http://.* broke off \(no answer"):
         push(folder, "org/tuned", token=TOKEN)
 

@@ -1,6 +1,6 @@
-"""Vocabularies nested by language, as MMS checkpoints have them: language -> token -> id.
+"""What a vocabulary may be: token -> id; or, as MMS checkpoints have it, language -> token -> id.
 
-What a vocabulary of one language means is the tokenizer's business.
+What the tokens mean is the tokenizer's business.
 """
 
 from collections.abc import Mapping
@@ -36,3 +36,20 @@ def of_language(vocab: Mapping[str, Mapping[str, int]], language: str | None, pl
     if language is None:
         raise ValueError(f"{place} holds one vocabulary per language ({known}). Choose: target_lang={min(vocab)!r}.")
     raise ValueError(f"{place} has no language {language!r}; it has {known}. Choose with target_lang=.")
+
+
+def check_vocab(vocab: Mapping[str, int], place: str = "vocab.json") -> None:
+    """Refuses what is no vocabulary of one language.
+
+    Raises:
+        ValueError: It is empty, an id is no integer from 0 up, or two tokens share one.
+    """
+    if not vocab:
+        raise ValueError(f"{place}: the vocabulary is empty. It needs a token -> id entry per label.")
+    by_id: dict[int, str] = {}
+    for token, index in vocab.items():
+        if not isinstance(index, int) or index < 0:
+            raise ValueError(f"{place}: token {token!r} has id {index!r}; ids are integers from 0 up.")
+        if index in by_id:
+            raise ValueError(f"{place}: tokens {by_id[index]!r} and {token!r} share the id {index}. Give each its own.")
+        by_id[index] = token

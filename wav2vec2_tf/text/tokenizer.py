@@ -17,7 +17,7 @@ import numpy as np
 from wav2vec2_tf import remote
 from wav2vec2_tf.files import read_json
 from wav2vec2_tf.text import tokenizer_files
-from wav2vec2_tf.text.languages import is_nested, of_language
+from wav2vec2_tf.text.languages import check_vocab, is_nested, of_language
 from wav2vec2_tf.text.tokenizer_files import SETTINGS, TOKEN_ROLES, TokenizerFiles
 
 #: The vocabulary of the published English checkpoints.
@@ -96,13 +96,13 @@ class Wav2Vec2CTCTokenizer:
 
     def _take(self, vocab: Mapping[str, int]) -> None:
         """Makes a vocabulary the one in use, special tokens appended."""
-        _check_vocab(vocab)
+        check_vocab(vocab)
         self.vocab = dict(vocab)
         for role in TOKEN_ROLES:
             token = getattr(self, role)
             if token is not None and token not in self.vocab:
                 self.vocab[token] = len(self.vocab)
-        _check_vocab(self.vocab)  # a hole in the ids can make an appended one collide
+        check_vocab(self.vocab)  # a hole in the ids can make an appended one collide
         self._num_given = len(vocab)
         self._tokens = {index: token for token, index in self.vocab.items()}
         whole = sorted((token for token in self.vocab if len(token) > 1), key=len, reverse=True)
@@ -254,15 +254,3 @@ class Wav2Vec2CTCTokenizer:
         if self.languages:  # what a language lacks is appended again when it is read
             vocab, added = self.languages, {}
         tokenizer_files.write(Path(folder), TokenizerFiles(vocab, added, settings, self.target_lang, self.extra))
-
-
-def _check_vocab(vocab: Mapping[str, int], place: str = "vocab.json") -> None:
-    if not vocab:
-        raise ValueError(f"{place}: the vocabulary is empty. It needs a token -> id entry per label.")
-    by_id: dict[int, str] = {}
-    for token, index in vocab.items():
-        if not isinstance(index, int) or index < 0:
-            raise ValueError(f"{place}: token {token!r} has id {index!r}; ids are integers from 0 up.")
-        if index in by_id:
-            raise ValueError(f"{place}: tokens {by_id[index]!r} and {token!r} share the id {index}. Give each its own.")
-        by_id[index] = token
