@@ -80,6 +80,7 @@ IGNORED = (
     (r"project_(q|hid)\..+",                                    "projection of pretraining"),
     (r"(\w+\.)?(label_embs_concat|final_proj\..+)",             "cluster labels of HuBERT or WavLM pretraining"),
     (r"(\w+\.)?(_ema|_?ema(_model)?\..+|regression_head\..+)",  "teacher or head of data2vec pretraining"),
+    (r"(\w+\.)?target_glu\..+",                                "gate of fairseq's pretraining"),
     (r"(projector|classifier)\..+|layer_weights",               "head of a classifier"),
     (r"(tdnn|objective)\..+|feature_extractor\.(weight|bias)",  "head of a speaker model"),
     (r".+\.num_batches_tracked",                                "counter of batch normalisation"),

@@ -25,12 +25,13 @@ FORMS = (
     (r"pytorch_model\.bin\.index\.json",     r"pytorch_model-\d+-of-\d+\.bin"),
     (r"tf_model\.h5",                        None),
     (r"tf_model\.h5\.index\.json",           r"tf_model-\d+-of-\d+\.h5"),
+    (r"tf_model\.index",                     r"tf_model\.data-\d+-of-\d+"),
     (r"[^/]+\.pt",                           None),
 )  # fmt: skip
-BESIDE = ("dict.ltr.txt", CONFIG_FILE)  # fairseq's vocabulary; the config comes last: nothing loads without it
+BESIDE = (r"dict\..+\.txt", r"config\.json")  # fairseq's vocabulary; nothing loads without the config: it is last
 SUPPORTED = (
-    "model.safetensors, pytorch_model.bin (both also in shards), tf_model.h5 of transformers 4 or of the earlier TF "
-    "port, each with its config.json; or one .pt file of fairseq"
+    "model.safetensors, pytorch_model.bin, tf_model.h5 of transformers 4 (all also in shards), tf_model.h5 and "
+    "tf_model.index of the earlier TF port, each with its config.json; or one .pt file of fairseq"
 )
 
 
@@ -49,8 +50,13 @@ def choose_weights(names: Sequence[str]) -> list[str]:
         found = [name for name in names if re.fullmatch(form, name)]
         if len(found) == 1:
             found += [name for name in names if shards and re.fullmatch(shards, name)]
-            return found + [name for name in BESIDE if name in names]
+            return found + choose_beside(names)
     return []
+
+
+def choose_beside(names: Sequence[str]) -> list[str]:
+    """Picks the files that are read with any weights."""
+    return [name for form in BESIDE for name in names if re.fullmatch(form, name)]
 
 
 @dataclass(frozen=True)
@@ -88,10 +94,12 @@ def open_checkpoint(source, **where) -> Opened:
         return choose_weights(names)
 
     fetched = remote.fetch(source, choose, **where)
-    beside = [] if seen else [name for name in BESIDE if (fetched.folder / name).is_file()]  # one file was named
-    files = [path for path in fetched.paths if path.name not in BESIDE]
+    beside = choose_beside(fetched.files)
+    if not seen:  # one file was named
+        beside = choose_beside(sorted(path.name for path in fetched.folder.iterdir()))
+    files = [path for path in fetched.paths if path.name not in beside]
     config = None
-    if CONFIG_FILE in (*fetched.files, *beside):
+    if CONFIG_FILE in beside:
         config = read_json(fetched.folder / CONFIG_FILE)
     if not files:
         _check_kind(fetched.name, config or _config_only(source, where, seen))
