@@ -32,7 +32,7 @@ MODELS = {
     "xls_r_1b":          ("Wav2Vec2",              XLS_R_1B | STABLE,                     True),
     "hubert_base":       ("Hubert",                dict(),                                False),
     "hubert_large":      ("Hubert",                LARGE | STABLE,                        True),
-    "data2vec_base":     ("Data2VecAudio",         D2V,                                   True),
+    "data2vec_base":     ("Data2VecAudio",         D2V,                                   False),
     "wavlm_base":        ("WavLM",                 dict(),                                False),
     "wavlm_large":       ("WavLM",                 LARGE | STABLE,                        True),
 }  # fmt: skip
@@ -52,6 +52,8 @@ for name, tensor in sorted(model.state_dict().items()):
     drawn = torch.randn(tensor.shape) * ((tensor[0].numel() or 1) ** -0.5 if tensor.dim() > 1 else 0.2)
     if name.endswith(("norm.weight", "original0", "gru_rel_pos_const")):
         drawn = 1 + 0.3 * torch.tanh(drawn)
+    if name.endswith(("out_proj.weight", "output_dense.weight")):
+        drawn *= 0.3  # else all frames of a deep random model become one
     tensor.copy_(drawn)
 extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)
 extractor.save_pretrained(order["folder"])

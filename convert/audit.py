@@ -136,6 +136,8 @@ def _contradictions(config: Wav2Vec2Config, shapes: Mapping[str, tuple]) -> list
     if conv + "0.conv.weight" in shapes:
         told["feat_extract_norm"] = "layer" if conv + "1.layer_norm.weight" in shapes else "group"
         told["conv_bias"] = conv + "0.conv.bias" in shapes
+        told["feat_proj_layer_norm"] = start + "feature_projection.layer_norm.weight" in shapes
+        told["conv_pos_batch_norm"] = start + "encoder.pos_conv_embed.batch_norm.weight" in shapes
     blocks = {int(found[1]) for name in shapes if (found := re.match(re.escape(block) + r"(\d+)\.", name))}
     if blocks:
         told["num_hidden_layers"] = max(blocks) + 1
@@ -147,7 +149,9 @@ def _contradictions(config: Wav2Vec2Config, shapes: Mapping[str, tuple]) -> list
     ):
         if len(shapes.get(name, ())) == 1:
             told[field] = shapes[name][0]
-    return [(name, getattr(config, name), value) for name, value in told.items() if getattr(config, name) != value]
+    own = told.keys() - family(config.model_type).absent  # what this kind of model can have in more than one way
+    pairs = [(name, getattr(config, name), value) for name, value in told.items() if name in own]
+    return [(name, ours, theirs) for name, ours, theirs in pairs if ours != theirs]
 
 
 def _way_out(wrong: list[tuple]) -> str:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from convert.audit import AuditError, audit
+from convert.names import names_by_path
 from tests.convert.whole import arrays_of, checkpoint, shapes_of, tensor
 from tests.tiny import tiny
 
@@ -105,6 +106,13 @@ def test_a_config_of_lv60_over_a_group_norm_model_is_told_with_the_values_to_giv
     )
     given = "feat_extract_norm='group', conv_bias=False, do_stable_layer_norm=False"
     assert given in found.way_out
+
+
+def test_fields_that_a_kind_of_model_does_not_have_are_not_told():
+    data2vec = tiny(num_hidden_layers=1, model_type="data2vec-audio", feat_extract_norm="layer")
+    names = names_by_path(data2vec)
+    shapes = {names["wav2vec2/feature_extractor/conv_layers_0/kernel"]: (10, 1, 6)}
+    assert audit(shapes, checkpoint(arrays_of(shapes)), data2vec).findings == ()
 
 
 def test_a_head_of_another_size_is_told_with_both_ways_out():

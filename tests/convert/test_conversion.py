@@ -1,4 +1,4 @@
-"""Claims about `python -m convert`: what is written is the source, told tensor by tensor, and findings end it with 1."""
+"""Claims about `python -m convert`: what is written is the source, told tensor by tensor, and findings end it."""
 
 import hashlib
 import json
