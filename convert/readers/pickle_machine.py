@@ -38,13 +38,11 @@ def load(stream: BinaryIO, rules: Rules) -> Any:
     """
     machine = _Machine(rules)
     try:
-        for opcode, argument, _ in pickletools.genops(stream):
-            if opcode.name == "STOP":
-                return machine.stack.pop()
+        for opcode, argument, _ in pickletools.genops(stream):  # ends behind STOP, or with a ValueError
             machine.step(opcode.name, argument)
+        return machine.stack.pop()
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise error if isinstance(error, PickleError) else PickleError(f"it is damaged ({error})") from error
-    raise PickleError("it is damaged (it never ends)")
 
 
 class _Machine:
@@ -161,7 +159,7 @@ def _obj(machine: _Machine, _) -> None:
 
 
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-NOTHING = {"PROTO", "FRAME"}
+NOTHING = {"PROTO", "FRAME", "STOP"}
 VALUES = set(
     """INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE
     SHORT_BINUNICODE BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8""".split()

@@ -167,6 +167,22 @@ def test_an_object_of_fairseq_stays_a_note_whatever_it_says_of_itself(tmp_path, 
     assert "fairseq" not in sys.modules
 
 
+def test_mappings_and_sets_of_other_classes_keep_what_was_put_in(tmp_path):
+    counted = call("collections", "defaultdict", name("builtins", "int")) + plain("a") + plain(1) + b"s"
+    listed = dict_of(d=counted, s=b"\x8f(" + plain(1) + b"\x90", f=b"(" + plain(2) + b"\x91", p=b"(" + b"N1" + b"\x88")
+    tree = read_pickle(write_zip(tmp_path / "a.pt", listed))
+    assert [tree[key].items for key in "dsf"] == [[("a", 1)], [1], [2]]
+    assert repr(tree["d"]) == "Record('collections.defaultdict')"
+
+
+def test_instructions_of_protocol_0_are_understood(tmp_path):
+    made = b"((ifairseq\nA\n(dp5\nS'key'\nI7\nsb(lp7\nI1\nag5\n(cfairseq\nB\nL2L\not"
+    built, listed, state, called = read_pickle(write_zip(tmp_path / "a.pt", made))
+    assert (built.class_name, built.state, listed) == ("fairseq.A", {"key": 7}, [1])
+    assert built.state is state
+    assert (called.class_name, called.args) == ("fairseq.B", (2,))
+
+
 def test_reading_imports_nothing(tmp_path):
     path = write_zip(tmp_path / "a.pt", dict_of(v=by_stack("fairseq.antigravity", "this"), w=call("omegaconf", "A")))
     before = set(sys.modules)
