@@ -6,8 +6,10 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 VENV   ?= .venv
+TORCH  ?= .venv-torch
 RUNS   ?= runs
-AN4    ?= ../shared/speech/an4
+SPEECH ?= ../shared/speech
+AN4    ?= $(SPEECH)/an4
 PY     := $(VENV)/bin/python
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -60,6 +62,18 @@ test: $(VENV)/installed-test  ## ruff and the suite
 test-slow: $(VENV)/installed-test  ## the tests that take minutes
 	$(PY) -m pytest -m slow
 
+# PyTorch is the reference of parity checks and of nothing else: it lives in an environment of its own.
+$(TORCH)/installed: | $(PY)
+	$(PYTHON) -m venv $(TORCH)
+	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 'transformers >= 5.23, < 6' soundfile
+	@touch $@
+
+.PHONY: parity
+parity: $(VENV)/installed $(TORCH)/installed  ## every architecture at its real size against PyTorch (SPEECH=folder of recordings)
+	@test -f $(SPEECH)/an4/manifest.tsv || { echo "No an4/manifest.tsv in $(SPEECH). Name the folder: make parity SPEECH=..." >&2; exit 1; }
+	$(PY) -m benchmarks.parity --torch-python $(TORCH)/bin/python --speech $(SPEECH)
+	$(PY) -m benchmarks.loading --torch-python $(TORCH)/bin/python
+
 .PHONY: an4
 an4: $(VENV)/installed  ## real speech: AN4 from random weights (AN4=folder with manifest.tsv; up to an hour on two cores)
 	@test -f $(AN4)/manifest.tsv || { echo "No manifest.tsv in $(AN4). Name the folder: make an4 AN4=..." >&2; exit 1; }
@@ -76,4 +90,4 @@ clean:  ## caches and the demo's output; runs of your own and the environment st
 
 .PHONY: distclean
 distclean: clean  ## the environment as well
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(TORCH)
