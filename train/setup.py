@@ -10,13 +10,13 @@ from pathlib import Path
 
 import keras
 
+from convert.sources import open_checkpoint
 from convert.tensors import Checkpoint
 from data_tools.index import Index
 from data_tools.reader import Buckets, plan_buckets
 from train.config import BatchConfig, RunConfig, architecture
 from wav2vec2_tf import Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC, Wav2Vec2Processor
 from wav2vec2_tf.features import FEATURE_FILES, FeatureSettings, read_feature
-from wav2vec2_tf.hub import open_checkpoint
 from wav2vec2_tf.lengths import frames_for, hop_samples
 from wav2vec2_tf.remote import fetch
 
