@@ -29,7 +29,7 @@ INERT = re.compile(
                                     | long | float | complex | bool | object | slice | range | xrange )
       | numpy\.( dtype | ndarray | _?core\.multiarray\.( scalar | _reconstruct ) )
       | pathlib\.( PosixPath | PurePosixPath | WindowsPath | PureWindowsPath )
-      | typing\.( Any | Union | Optional | List | Dict | Tuple )
+      | typing\.( Any | Union | Optional | List | Dict | Tuple ) | _operator\.getitem  # List[int], in omegaconf
       | torch\.( device | Size | Tensor | nn\.parameter\.Parameter )""",
     re.VERBOSE | re.ASCII,
 )

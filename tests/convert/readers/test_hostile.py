@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from convert.readers import CheckpointFileError, Record, read_pickle
+from convert.readers import CheckpointFileError, Global, Record, read_pickle
 from tests.torch_files import call, dict_of, name, plain, storage, tensor, tuple_of, write_legacy, write_zip
 
 BOTH = pytest.mark.parametrize("write", [write_zip, write_legacy])
@@ -173,6 +173,13 @@ def test_mappings_and_sets_of_other_classes_keep_what_was_put_in(tmp_path):
     tree = read_pickle(write_zip(tmp_path / "a.pt", listed))
     assert [tree[key].items for key in "dsf"] == [[("a", 1)], [1], [2]]
     assert repr(tree["d"]) == "Record('collections.defaultdict')"
+
+
+def test_a_type_that_omegaconf_notes_is_a_note(tmp_path):
+    noted = call("_operator", "getitem", name("typing", "List"), name("builtins", "int"))
+    tree = read_pickle(write_zip(tmp_path / "a.pt", dict_of(w=noted)))
+    assert tree["w"].class_name == "_operator.getitem"
+    assert tree["w"].args == (Global("typing.List"), Global("builtins.int"))
 
 
 def test_instructions_of_protocol_0_are_understood(tmp_path):
