@@ -17,7 +17,7 @@ from convert.writer import write_safetensors
 from wav2vec2_tf import remote
 from wav2vec2_tf.families import family
 from wav2vec2_tf.features import FEATURE_FILES, read_feature
-from wav2vec2_tf.files import write_json, write_together
+from wav2vec2_tf.files import make_folder, write_json, write_together
 from wav2vec2_tf.hub import WEIGHTS_FILE, config_of
 from wav2vec2_tf.layers.initial import blank_weights
 from wav2vec2_tf.model_ctc import Wav2Vec2ForCTC
@@ -45,7 +45,7 @@ def convert(source: str, folder: Path, verify: bool = False, revision: str | Non
     opened = open_checkpoint(source, revision=revision)
     model, found = _audited(opened)
     report = _begun(opened, found)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if not report.findings:
         report = _write(folder, model, opened, found, report)
     if verify and not report.findings:

@@ -5,9 +5,23 @@ Whole folders (checkpoints) are `train.checkpoints`' business, shards `data_tool
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Makes a local folder, if it is not there.
+
+    Raises:
+        ValueError: It is a URL.
+        OSError: It cannot be made.
+    """
+    if re.match(r"\w\w+:/", str(folder)):
+        raise ValueError(f"{folder} is no local folder. Write to one, and copy it from there (gcloud storage cp -r).")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder)
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
@@ -50,7 +64,8 @@ def _write_part(path: Path, part: Path, write: Callable[[Path], Any]) -> None:
         with part.open("rb") as file:
             os.fsync(file.fileno())
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say where
+        if error.errno and not error.filename:
+            error.filename = str(path)  # a full disk does not say where
         raise
 
 

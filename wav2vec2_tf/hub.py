@@ -9,7 +9,6 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from convert.tensors import Checkpoint
 from convert.writer import write_safetensors
 from wav2vec2_tf import remote
 from wav2vec2_tf.config import Wav2Vec2Config
-from wav2vec2_tf.files import write_together
+from wav2vec2_tf.files import make_folder, write_together
 from wav2vec2_tf.layers.initial import blank_weights
 
 _ZERO = np.float32(0)
@@ -148,9 +147,9 @@ def save(model, folder) -> None:
         folder: Local folder, made if absent; files of these names are replaced.
     Raises:
         OSError: The folder cannot be written, as when the disk is full.
+        ValueError: It is a URL.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(folder)
     weights = [(theirs, name, weight) for theirs, (name, weight) in named_weights(model).items()]
     arrays = {theirs: partial(_to_theirs, name, weight) for theirs, name, weight in weights}
     shapes = {theirs: name.to_theirs(np.broadcast_to(_ZERO, weight.shape)).shape for theirs, name, weight in weights}

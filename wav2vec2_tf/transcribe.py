@@ -46,20 +46,24 @@ class Transcriber:
         self.processor = processor
 
     @classmethod
-    def from_pretrained(cls, source: str | os.PathLike, **where) -> "Transcriber":
+    def from_pretrained(cls, source: str | os.PathLike, *, target_lang: str | None = None, **where) -> "Transcriber":
         """Loads model and processor from one place.
 
         Args:
             source: A folder, a hub id, a gs:// folder, or a fine-tuned .pt file of fairseq.
+            target_lang: The language of a multilingual model (MMS), such as "swe": its vocabulary and its adapters.
             where: `revision`, `cache_dir`, `token`, `local_files_only`, as for `remote.fetch`.
         Raises:
             OSError: The source is not there or cannot be reached, or a file of model or processor is missing.
             ValueError: A file is damaged, or the files do not fit together.
         """
-        processor = Wav2Vec2Processor.from_pretrained(source, **where)
+        processor = Wav2Vec2Processor.from_pretrained(source, target_lang=target_lang, **where)
         from wav2vec2_tf.model_ctc import Wav2Vec2ForCTC  # TensorFlow takes seconds: not for --help or a wrong folder
 
-        return cls(Wav2Vec2ForCTC.from_pretrained(source, **where), processor)
+        model = Wav2Vec2ForCTC.from_pretrained(source, **where)
+        if target_lang is not None:
+            model.load_adapter(target_lang)
+        return cls(model, processor)
 
     def transcribe(self, source) -> Transcript:
         """Transcribes one recording.
@@ -122,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # fewer of TensorFlow's notes on stderr
     try:
-        transcriber = Transcriber.from_pretrained(options.model)
+        transcriber = Transcriber.from_pretrained(options.model, target_lang=options.target_lang)
     except (OSError, ValueError) as error:
         return _fail(error)
     status = 0
@@ -149,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     source = "model folder such as RUN/best, hub id such as facebook/wav2vec2-base-960h, gs:// folder, or fairseq's .pt"
     parser.add_argument("--model", required=True, metavar="SOURCE", help=source)
+    parser.add_argument("--target_lang", metavar="LANG", help="language of a multilingual model (MMS), such as swe")
     parser.add_argument("files", nargs="+", metavar="FILE", help="audio in any format libsndfile reads")
     return parser
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from wav2vec2_tf import Wav2Vec2ForCTC
+from wav2vec2_tf import Transcriber, Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC, Wav2Vec2Processor
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "mms_adapter"
 AUDIO = dict(np.load(GOLDEN / "outputs.npz"))["audio"]
@@ -72,6 +72,19 @@ def test_an_adapter_comes_from_the_hub_as_the_model_did(hub, folder):
     assert not any("adapter" in request for request in hub.requests)
     model.load_adapter("swe")
     assert model.config.vocab_size == 17
+
+
+def test_a_transcriber_of_a_language_has_its_vocabulary_and_its_model(folder):
+    letters = {"swe": 17, "hrv": 11}
+    specials = ["<pad>", "<s>", "</s>", "<unk>", "|"]
+    vocab = {
+        language: {token: i for i, token in enumerate(specials + [chr(ord("a") + k) for k in range(size - 5)])}
+        for language, size in letters.items()
+    }
+    tokenizer = Wav2Vec2CTCTokenizer(vocab, target_lang="hrv")
+    Wav2Vec2Processor(tokenizer=tokenizer).save_pretrained(folder)
+    transcriber = Transcriber.from_pretrained(folder, target_lang="swe")
+    assert len(transcriber.processor.tokenizer) == transcriber.model.config.vocab_size == 17
 
 
 def test_a_language_that_is_not_there_is_told_with_those_there_are(folder):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wav2vec2_tf.files import read_json, write_json
+from wav2vec2_tf.files import make_folder, read_json, write_json
 from wav2vec2_tf.text.languages import is_nested
 
 #: In the order of their fetching: without the last there is no tokenizer.
@@ -62,7 +62,7 @@ def read(folder: Path, name: str | Path) -> TokenizerFiles:
 
 def write(folder: Path, files: TokenizerFiles) -> None:
     """Writes the files, in the form transformers reads too; the folder is made if absent."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_json(folder / "vocab.json", files.vocab)
     if files.added:
         write_json(folder / "added_tokens.json", files.added)
