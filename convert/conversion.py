@@ -15,6 +15,7 @@ from convert.report import Converted, Report, differences, digest
 from convert.sources import CONFIG_FILE, Opened, open_checkpoint
 from convert.writer import write_safetensors
 from wav2vec2_tf import remote
+from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.families import family
 from wav2vec2_tf.features import FEATURE_FILES, read_feature
 from wav2vec2_tf.files import make_folder, write_json, write_together
@@ -101,7 +102,7 @@ def _write(folder: Path, model, opened: Opened, found: Audit, report: Report) ->
             raise _Sick
 
     try:
-        notes = _write_processor(folder, opened)
+        notes = _write_processor(folder, opened, None if found.has_fresh_head else config)
         write_together(
             {
                 folder / WEIGHTS_FILE: write_weights,
@@ -110,6 +111,8 @@ def _write(folder: Path, model, opened: Opened, found: Audit, report: Report) ->
         )
     except _Sick:
         return dataclasses.replace(report, findings=tuple(sick))
+    except _Misfit as misfit:
+        return dataclasses.replace(report, findings=(str(misfit),))
     return dataclasses.replace(report, tensors=tuple(converted), notes=(*report.notes, *notes))
 
 
@@ -117,15 +120,25 @@ class _Sick(Exception):
     """Numbers that are not finite: what was written of the weights is thrown away."""
 
 
-def _write_processor(folder: Path, opened: Opened) -> tuple[str, ...]:
+class _Misfit(Exception):
+    """A vocabulary that is not the head's."""
+
+
+def _write_processor(folder: Path, opened: Opened, config: Wav2Vec2Config | None) -> tuple[str, ...]:
     """Writes the processor's files, or as much of them as the source has; says what it lacks."""
     try:
         if opened.checkpoint.vocabulary is not None:
-            Wav2Vec2Processor.from_checkpoint(opened.checkpoint).save_pretrained(folder)
+            processor = Wav2Vec2Processor.from_checkpoint(opened.checkpoint)
         else:
-            Wav2Vec2Processor.from_pretrained(opened.source, **opened.where).save_pretrained(folder)
+            processor = Wav2Vec2Processor.from_pretrained(opened.source, **opened.where)
     except FileNotFoundError as error:
         return _write_feature(folder, opened, error)
+    try:
+        if config is not None:
+            processor.check_model(config)
+    except ValueError as error:
+        raise _Misfit(error) from error
+    processor.save_pretrained(folder)
     return ()
 
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from convert.__main__ import main
 from convert.report import Converted, Report, differences
-from wav2vec2_tf import Wav2Vec2ForCTC, Wav2Vec2Processor
+from wav2vec2_tf import Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC, Wav2Vec2Processor
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -24,7 +24,9 @@ def source(tmp_path):
     """A folder of transformers with processor files."""
     folder = tmp_path / "source"
     shutil.copytree(GOLDEN / "lv60_like", folder)
-    Wav2Vec2Processor().save_pretrained(folder)
+    tokens = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEF"]
+    tokenizer = Wav2Vec2CTCTokenizer({token: i for i, token in enumerate(tokens)})
+    Wav2Vec2Processor(tokenizer=tokenizer).save_pretrained(folder)
     return folder
 
 
@@ -110,6 +112,13 @@ def test_numbers_that_are_not_finite_are_a_finding(source, tmp_path, capsys):
     assert "finding: not finite: lm_head.bias holds 1" in capsys.readouterr().out
     assert not (tmp_path / "out" / "model.safetensors").exists()
     assert not (tmp_path / "out" / "config.json").exists()
+
+
+def test_a_vocabulary_of_another_size_than_the_head_is_a_finding(source, tmp_path, capsys):
+    Wav2Vec2Processor().save_pretrained(source)
+    assert main([str(source), str(tmp_path / "out")]) == 1
+    assert "finding: " in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["conversion.json"]
 
 
 def test_verify_tells_what_differs():
