@@ -44,6 +44,9 @@ class Wav2Vec2ForCTC(keras.Model):
             vocab_size: Labels of the new head; the config follows.
         """
         self.config = dataclasses.replace(self.config, vocab_size=vocab_size)
+        if self.built:
+            self._former_head = [self.lm_head]  # Keras forgets a layer, and its weights, only when it leaves a list
+            self._former_head.clear()
         normal = random(keras.initializers.RandomNormal(stddev=self.config.initializer_range))
         self.lm_head = keras.layers.Dense(vocab_size, kernel_initializer=normal, name="lm_head")
         self.lm_head.build((None, None, self.config.hidden_size))

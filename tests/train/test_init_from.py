@@ -80,6 +80,7 @@ def test_a_pretrained_body_gets_a_head_for_the_vocabulary_of_the_shards(pretrain
         model = build_model(run, processor.tokenizer)
     assert processor.tokenizer.vocab == json.loads((other_shards / "vocab.json").read_text())
     assert model.config.vocab_size == len(processor.tokenizer)
+    assert sum(weight.path.startswith("lm_head/") for weight in model.trainable_variables) == 2
     assert model.config.hidden_dropout == 0.1
     body = load_file(pretrained / "model.safetensors")
     name = "wav2vec2.encoder.layers.0.attention.q_proj.bias"

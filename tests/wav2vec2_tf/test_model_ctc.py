@@ -171,3 +171,17 @@ def test_doubles_and_halves_are_taken_as_input():
         logits = model(tf.constant(AUDIO[:2], dtype), SIZES[:2]).numpy()
         truth = logits if truth is None else truth
         np.testing.assert_allclose(logits, truth, atol=atol)
+
+
+def test_a_new_head_takes_the_place_of_the_old_one(tmp_path):
+    model, again = built(), Wav2Vec2ForCTC(tiny(vocab_size=5))
+    weights = [weight.path for weight in model.weights]
+    for vocab_size in (40, 5):
+        model.new_head(vocab_size)
+    assert [weight.path for weight in model.weights] == weights
+    assert [layer.name for layer in model.layers] == ["wav2vec2", "lm_head"]
+    assert len(model.trainable_variables) == len(again.trainable_variables)
+    assert model.config.vocab_size == model(noise(1, SAMPLES)).shape[-1] == 5
+    model.save_weights(tmp_path / "new.weights.h5")
+    again.load_weights(tmp_path / "new.weights.h5")
+    np.testing.assert_array_equal(again(noise(1, SAMPLES)), model(noise(1, SAMPLES)))

@@ -10,17 +10,19 @@ import tensorflow as tf
 _BLANK = ContextVar("blank", default=False)
 
 
+@keras.saving.register_keras_serializable("wav2vec2_tf")
 class _Initial(keras.initializers.Initializer):
     """A Keras initializer that draws nothing inside `blank_weights()`."""
 
     def __init__(self, wrapped: keras.initializers.Initializer):
         self.wrapped = wrapped
 
-    def clone(self):
-        return _Initial(self.wrapped.clone())
-
     def get_config(self):
-        return {"wrapped": self.wrapped}
+        return {"wrapped": keras.initializers.serialize(self.wrapped)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.initializers.deserialize(config["wrapped"]))
 
     def __call__(self, shape, dtype=None):
         if _BLANK.get():
