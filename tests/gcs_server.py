@@ -6,30 +6,17 @@ Set STORAGE_EMULATOR_HOST to its `url`. `fault` is None or "cut" (every body bre
 
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.local_server import LocalHandler, LocalServer
 
-class GcsServer:
+
+class GcsServer(LocalServer):
     """Buckets in memory, on a free port, for a `with` statement."""
 
     def __init__(self, buckets: dict[str, dict[str, bytes]]):
+        super().__init__(_Handler)
         self.buckets = buckets
-        self.fault: str | None = None
-        self.closing = threading.Event()
-
-    def __enter__(self) -> "GcsServer":
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"storage": self}))
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.closing.set()
-        self.server.shutdown()
-        self.server.server_close()
 
 
 REFUSALS = {
@@ -38,15 +25,14 @@ REFUSALS = {
 }
 
 
-class _Handler(BaseHTTPRequestHandler):
-    storage: GcsServer
-    protocol_version = "HTTP/1.1"
+class _Handler(LocalHandler):
+    service: GcsServer
 
     def do_GET(self):
-        if self.storage.fault == "silent":
-            self.storage.closing.wait()
-        elif self.storage.fault in REFUSALS:
-            self.refuse(*REFUSALS[self.storage.fault])
+        if self.service.fault == "silent":
+            self.service.closing.wait()
+        elif self.service.fault in REFUSALS:
+            self.refuse(*REFUSALS[self.service.fault])
         else:
             self.answer()
 
@@ -54,7 +40,7 @@ class _Handler(BaseHTTPRequestHandler):
         split = urlsplit(self.path)
         match = re.fullmatch(r"(/download)?/storage/v1/b/([^/]+)(?:/o(?:/(.+))?)?", split.path)
         download, bucket, name = match.groups()
-        objects = self.storage.buckets.get(bucket)
+        objects = self.service.buckets.get(bucket)
         if objects is None:
             self.refuse(404, "The specified bucket does not exist.")
         elif name is None:
@@ -77,15 +63,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.storage.fault == "cut" and kind != "application/json":
+        if self.service.fault == "cut" and kind != "application/json":
             self.wfile.write(body[: len(body) // 2])
             self.close_connection = True
         else:
             self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
 
 def _metadata(name: str, content: bytes) -> dict:
     return {"kind": "storage#object", "name": name, "size": str(len(content)), "generation": "1"}

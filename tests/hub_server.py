@@ -8,10 +8,10 @@ import base64
 import hashlib
 import json
 import re
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+from tests.local_server import LocalHandler, LocalServer
 
 TOKEN = "hf_good"
 LFS_BYTES = 1000
@@ -46,7 +46,7 @@ def oid(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-class HubServer:
+class HubServer(LocalServer):
     """A hub on a free port, for a `with` statement.
 
     `fault` is None or one of: "silent" takes requests and never answers, "cut" breaks off every body in its middle,
@@ -54,11 +54,10 @@ class HubServer:
     """
 
     def __init__(self):
+        super().__init__(_Handler)
         self.models: dict[str, Model] = {}
         self.large: dict[str, bytes] = {}
         self.requests: list[str] = []
-        self.fault: str | None = None
-        self.closing = threading.Event()
 
     def add(self, name: str, files: dict[str, bytes], branch: str = "main", **access) -> str:
         """Commits files to a model, made if absent; gives the commit."""
@@ -70,19 +69,6 @@ class HubServer:
         """What a revision of a model holds."""
         model = self.models[name]
         return model.commits[model.resolve(revision)]
-
-    def __enter__(self) -> "HubServer":
-        handler = type("Handler", (_Handler,), {"hub": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.closing.set()
-        self.server.shutdown()
-        self.server.server_close()
 
 
 NAME = r"(?P<name>[\w.-]+(/[\w.-]+)?)"
@@ -103,18 +89,17 @@ ROUTES = [
 ]  # fmt: skip
 
 
-class _Handler(BaseHTTPRequestHandler):
-    hub: HubServer
-    protocol_version = "HTTP/1.1"
+class _Handler(LocalHandler):
+    service: HubServer
 
     def handle_any(self):
         self.url = urlsplit(self.path).path
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.hub.requests.append(f"{self.command} {self.url}")
+        self.service.requests.append(f"{self.command} {self.url}")
         self.token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self.hub.fault == "silent":
-            self.hub.closing.wait()
-        elif self.hub.fault == "down":
+        if self.service.fault == "silent":
+            self.service.closing.wait()
+        elif self.service.fault == "down":
             self.reply(503, {"error": "Service Unavailable"})
         elif self.token not in ("", TOKEN):
             self.refuse(401, "", "Invalid credentials in Authorization header")
@@ -134,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def found(self, name: str, revision: str) -> tuple[Model, str] | None:
         """Finds a revision; refuses as the hub does, which does not tell strangers whether a model exists."""
-        model = self.hub.models.get(name)
+        model = self.service.models.get(name)
         if model is None or (model.private and not self.token):
             if self.token:
                 return self.refuse(404, "RepoNotFound", "Repository not found")
@@ -169,13 +154,13 @@ class _Handler(BaseHTTPRequestHandler):
         if len(content) < LFS_BYTES:
             return self.send_content(content, headers)
         headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(len(content))}
-        elsewhere = self.hub.url.replace("127.0.0.1", "localhost")
+        elsewhere = self.service.url.replace("127.0.0.1", "localhost")
         return self.send(302, headers | {"Location": f"{elsewhere}/lfs/{oid(content)}"}, b"")
 
     def large(self, digest: str):
         if self.token:  # a token sent to another host is a leak
             return self.refuse(400, "", "Only one auth mechanism allowed")
-        return self.send_content(self.hub.large[digest], {"ETag": f'"{digest}"', "Accept-Ranges": "bytes"})
+        return self.send_content(self.service.large[digest], {"ETag": f'"{digest}"', "Accept-Ranges": "bytes"})
 
     def send_content(self, content: bytes, headers: dict):
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
@@ -192,22 +177,22 @@ class _Handler(BaseHTTPRequestHandler):
         if not self.token:
             return self.refuse(401, "", "Invalid username or password.")
         name = f"{asked.get('organization') or 'me'}/{asked['name']}"
-        answer = {"url": f"{self.hub.url}/{name}", "name": name}
+        answer = {"url": f"{self.service.url}/{name}", "name": name}
         if name.startswith("others/"):
             return self.refuse(403, "", 'You don\'t have the rights to create a model under the namespace "others"')
-        if name in self.hub.models:
+        if name in self.service.models:
             return self.reply(409, answer | {"error": "You already created this model repo"})
-        self.hub.models[name] = Model(private=asked.get("visibility") == "private" or asked.get("private") is True)
-        self.hub.models[name].commit({".gitattributes": b"*.safetensors filter=lfs\n"})
+        self.service.models[name] = Model(private=asked.get("visibility") == "private" or asked.get("private") is True)
+        self.service.models[name].commit({".gitattributes": b"*.safetensors filter=lfs\n"})
         return self.reply(200, answer)
 
     def validate(self):
         self.reply(200, {"errors": [], "warnings": []})  # of the card in README.md
 
     def branch(self, name: str, branch: str):
-        if branch in self.hub.models[name].branches:
+        if branch in self.service.models[name].branches:
             return self.reply(409, {"error": "Reference already exists"})
-        self.hub.models[name].branches[branch] = self.hub.models[name].branches["main"]
+        self.service.models[name].branches[branch] = self.service.models[name].branches["main"]
         return self.reply(200, {})
 
     def preupload(self, name: str, revision: str):
@@ -218,14 +203,14 @@ class _Handler(BaseHTTPRequestHandler):
     def batch(self, name: str):
         answers = []
         for wanted in self.asked()["objects"]:
-            upload = {"upload": {"href": f"{self.hub.url}/lfs/{wanted['oid']}"}}
-            answers.append(wanted if wanted["oid"] in self.hub.large else wanted | {"actions": upload})
+            upload = {"upload": {"href": f"{self.service.url}/lfs/{wanted['oid']}"}}
+            answers.append(wanted if wanted["oid"] in self.service.large else wanted | {"actions": upload})
         self.reply(200, {"transfer": "basic", "objects": answers})
 
     def store(self, digest: str):
         if hashlib.sha256(self.body).hexdigest() != digest:
             return self.refuse(400, "", "the content is not what was announced")
-        self.hub.large[digest] = self.body
+        self.service.large[digest] = self.body
         return self.send(200, {}, b"")
 
     def commit(self, name: str, revision: str):
@@ -236,9 +221,9 @@ class _Handler(BaseHTTPRequestHandler):
             if item["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif item["key"] == "lfsFile":
-                files[value["path"]] = self.hub.large[value["oid"]]
-        sha = self.hub.models[name].commit(files, revision)
-        self.reply(200, {"commitUrl": f"{self.hub.url}/{name}/commit/{sha}", "commitOid": sha})
+                files[value["path"]] = self.service.large[value["oid"]]
+        sha = self.service.models[name].commit(files, revision)
+        self.reply(200, {"commitUrl": f"{self.service.url}/{name}/commit/{sha}", "commitOid": sha})
 
     # ---- answers ----
 
@@ -259,20 +244,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        if self.hub.fault == "slow":
+        if self.service.fault == "slow":
             for byte in body:
                 self.wfile.write(bytes([byte]))
-                if self.hub.closing.wait(0.5):
+                if self.service.closing.wait(0.5):
                     break
-        elif self.hub.fault == "cut" and ("/resolve/" in self.url or "/lfs/" in self.url):
+        elif self.service.fault == "cut" and ("/resolve/" in self.url or "/lfs/" in self.url):
             self.wfile.write(body[: len(body) // 2])
             self.close_connection = True
         else:
             self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
 
 def _entry(path: str, content: bytes) -> dict:
     entry = {"type": "file", "path": path, "size": len(content), "oid": oid(content)}
