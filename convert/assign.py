@@ -72,13 +72,22 @@ def fill(weights: dict, found: Audit) -> None:
     try:
         arrays = pool.map(lambda pair: _read(*pair), found.used)
         for (name, tensor), (array, num_sick) in zip(found.used, arrays, strict=True):
-            if num_sick:
-                sick.append(f"not finite: {tensor.name} holds {num_sick} numbers that are NaN or infinite")
+            sick += _sick(tensor, num_sick)
             # the memory becomes the variable's: no second copy
             weights[name].assign(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
     finally:
         pool.shutdown(cancel_futures=True)
     found.raise_findings(tuple(sick))
+
+
+def check_finite(found: Audit) -> None:
+    """Reads what an audit found, and fills nothing; raises as `fill` would."""
+    sick = [_sick(tensor, _read(name, tensor)[1]) for name, tensor in found.used]
+    found.raise_findings(tuple(line for lines in sick for line in lines))
+
+
+def _sick(tensor: Tensor, num_sick: int) -> list[str]:
+    return [f"not finite: {tensor.name} holds {num_sick} numbers that are NaN or infinite"] if num_sick else []
 
 
 def _read(name: Name, tensor: Tensor) -> tuple[np.ndarray, int]:

@@ -9,11 +9,12 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from convert.assign import assign, fill, named_weights
+from convert.assign import assign, check_finite, fill, named_weights
 from convert.audit import Audit, audit
 from convert.names import canonical
 from convert.readers import open_tensors
@@ -70,7 +71,8 @@ def load(model_class, source, *, ignore_mismatched_sizes: bool = False, changes:
     """
     opened = open_checkpoint(source, **where)
     model, found = build(model_class, opened.checkpoint, ignore_mismatched_sizes, changes)
-    model.origin = partial(remote.fetch, source, **where)
+    folder = Path(source).parent if Path(source).is_file() else source
+    model.origin = partial(remote.fetch, folder, **where)
     if found.has_fresh_head:
         warnings.warn(
             f"{found.source} has no head for {model.config.vocab_size} labels: its body is loaded, lm_head starts at "
@@ -118,7 +120,8 @@ def load_adapter(model, language: str) -> None:
     fetched = model.origin(choose)
     if not fetched.files or fetched.files[0] not in files:
         raise FileNotFoundError(
-            f"{fetched.name} has no adapter.{language}.safetensors; it has adapters for {listed(there)}."
+            f"{fetched.name} has no adapter.{language}.safetensors; "
+            f"it has adapters for {listed(there) if there else 'no language'}."
         )
     _fill_adapter(model, Checkpoint(f"{fetched.name}, {fetched.files[0]}", "", open_tensors(fetched.paths), {}))
 
@@ -133,6 +136,7 @@ def _fill_adapter(model, checkpoint: Checkpoint) -> None:
     shapes |= {name: (*weight.shape[:-1], vocab_size) for name, weight in heads.items()}
     found = audit(shapes, dataclasses.replace(checkpoint, config={"architectures": ["Wav2Vec2ForCTC"]}), config)
     found.raise_findings()
+    check_finite(found)  # before anything is touched
     if vocab_size != model.config.vocab_size:
         model.new_head(vocab_size)
         heads = {name: weight for name, weight in named_weights(model).values() if name in heads}

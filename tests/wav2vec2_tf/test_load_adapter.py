@@ -87,17 +87,37 @@ def test_a_transcriber_of_a_language_has_its_vocabulary_and_its_model(folder):
     assert len(transcriber.processor.tokenizer) == transcriber.model.config.vocab_size == 17
 
 
+def test_an_adapter_lies_beside_the_file_that_was_loaded(folder):
+    model = Wav2Vec2ForCTC.from_pretrained(folder / "model.safetensors")
+    model.load_adapter("swe")
+    assert model.config.vocab_size == 17
+
+
 def test_a_language_that_is_not_there_is_told_with_those_there_are(folder):
     with pytest.raises(FileNotFoundError, match=r"has no adapter.fin.safetensors; it has adapters for hrv, swe"):
         Wav2Vec2ForCTC.from_pretrained(folder).load_adapter("fin")
+    for path in folder.glob("adapter.*"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="it has adapters for no language"):
+        Wav2Vec2ForCTC.from_pretrained(folder).load_adapter("fin")
 
 
-def test_an_adapter_that_does_not_fit_leaves_the_model_as_it_was(folder):
-    broken = {name: array for name, array in SWEDISH.items() if "linear_1" not in name} | {"odd": np.zeros(2, "f4")}
+FOREIGN = {name: array for name, array in SWEDISH.items() if "linear_1" not in name} | {"odd": np.zeros(2, "f4")}
+SICK = SWEDISH | {"lm_head.bias": np.full(17, np.inf, "f4")}
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (FOREIGN, r"(?s)missing: .*0.adapter_layer.linear_1.bias.*unknown: odd"),
+        (SICK, "not finite: lm_head.bias holds 17"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_leaves_the_model_as_it_was(folder, broken, told):
     save_file(broken, folder / "adapter.swe.safetensors")
     model = Wav2Vec2ForCTC.from_pretrained(folder)
     before = model(AUDIO).numpy()
-    with pytest.raises(ValueError, match=r"(?s)missing: .*0.adapter_layer.linear_1.bias.*unknown: odd"):
+    with pytest.raises(ValueError, match=told):
         model.load_adapter("swe")
     np.testing.assert_array_equal(model(AUDIO), before)
 
