@@ -47,13 +47,13 @@ class Presets:
 
     @classmethod
     def hubert_large(cls, **changes) -> Self:
-        """HuBERT large: layer norm, pre-LN (hubert-large-ll60k, hubert-large-ls960-ft)."""
-        return cls.of("hubert", **LARGE | STABLE | changes)
+        """HuBERT large: layer norm, conv bias, pre-LN (hubert-large-ll60k, hubert-large-ls960-ft)."""
+        return cls.of("hubert", **LARGE | STABLE | dict(conv_bias=True) | changes)
 
     @classmethod
     def hubert_xlarge(cls, **changes) -> Self:
         """HuBERT extra large: 48 layers of 1280 (hubert-xlarge-ll60k, hubert-xlarge-ls960-ft)."""
-        return cls.of("hubert", **XLARGE | STABLE | changes)
+        return cls.of("hubert", **XLARGE | STABLE | dict(conv_bias=True) | changes)
 
     @classmethod
     def data2vec_audio_base(cls, **changes) -> Self:

@@ -20,8 +20,8 @@ PRESETS = {
     "xls_r_1b":   (1280, 48, 16, 5120, "layer", True,  True),
     "xls_r_2b":   (1920, 48, 16, 7680, "layer", True,  True),
     "hubert_base":          (768,  12, 12, 3072, "group", False, False),
-    "hubert_large":         (1024, 24, 16, 4096, "layer", False, True),
-    "hubert_xlarge":        (1280, 48, 16, 5120, "layer", False, True),
+    "hubert_large":         (1024, 24, 16, 4096, "layer", True,  True),
+    "hubert_xlarge":        (1280, 48, 16, 5120, "layer", True,  True),
     "data2vec_audio_base":  (768,  12, 12, 3072, "layer", False, False),
     "data2vec_audio_large": (1024, 24, 16, 4096, "layer", False, False),
     "wavlm_base":           (768,  12, 12, 3072, "group", False, False),
@@ -95,6 +95,11 @@ def test_convs_are_kernels_and_strides():
     [
         (dict(conv_stride=(8, 4)), r"conv_dim, conv_kernel and conv_stride need one length; they have \(3, 3, 2\)"),
         (dict(conv_dim=(), conv_kernel=(), conv_stride=()), "conv_dim is empty; the feature encoder needs"),
+        (dict(conv_stride=5), "conv_stride is a list of whole numbers, not 5"),
+        (dict(conv_stride=[8, "4", 2]), r"conv_stride is a list of whole numbers, not \[8, '4', 2\]"),
+        (dict(hidden_size="16"), "hidden_size is '16', which is no int"),
+        (dict(pad_token_id=None), "pad_token_id is None, which is no int"),
+        (dict(layerdrop=None), "layerdrop is None, which is no float"),
         (dict(conv_stride=(8, 0, 2)), r"conv_stride must be positive, not \(8, 0, 2\)"),
         (dict(num_attention_heads=0), "num_attention_heads must be positive, not 0"),
         (dict(mask_time_length=0), "mask_time_length must be positive, not 0"),
@@ -117,6 +122,11 @@ def test_convs_are_kernels_and_strides():
 def test_a_value_that_breaks_a_rule_is_named(changes, message):
     with pytest.raises(ValueError, match=f"Wav2Vec2Config: {message}"):
         tiny(**changes)
+
+
+def test_begin_and_end_may_be_null_as_ctc_has_no_use_for_them():
+    config = tiny(bos_token_id=None, eos_token_id=None)
+    assert json.loads(config.to_json())["bos_token_id"] is None
 
 
 def test_a_missing_file_is_said(tmp_path):
