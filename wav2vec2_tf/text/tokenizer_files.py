@@ -66,6 +66,8 @@ def write(folder: Path, files: TokenizerFiles) -> None:
     write_json(folder / "vocab.json", files.vocab)
     if files.added:
         write_json(folder / "added_tokens.json", files.added)
+    else:
+        (folder / "added_tokens.json").unlink(missing_ok=True)  # of the tokenizer that is replaced
     specials = {role: files.settings[role] for role in TOKEN_ROLES[:4] if files.settings[role] is not None}
     write_json(folder / "special_tokens_map.json", specials)
     language = {"target_lang": files.target_lang} if files.target_lang is not None else {}

@@ -111,6 +111,12 @@ def test_appended_tokens_are_saved_beside_the_vocabulary(tmp_path):
     assert Wav2Vec2CTCTokenizer.from_pretrained(tmp_path).vocab == tokenizer.vocab
 
 
+def test_a_saved_tokenizer_leaves_nothing_of_the_one_it_replaces(tmp_path, standard):
+    Wav2Vec2CTCTokenizer({"<pad>": 0, "<unk>": 1, "|": 2, "a": 3}).save_pretrained(tmp_path)
+    standard.save_pretrained(tmp_path)
+    assert Wav2Vec2CTCTokenizer.from_pretrained(tmp_path).vocab == standard.vocab
+
+
 def test_special_tokens_are_read_in_both_spellings(tmp_path):
     (tmp_path / "vocab.json").write_text('{"[PAD]": 0, "[UNK]": 1, " ": 2, "a": 3}')
     (tmp_path / "tokenizer_config.json").write_text(
