@@ -46,12 +46,17 @@ def read(folder: Path, name: str | Path) -> TokenizerFiles:
         name: What errors call it.
     Raises:
         FileNotFoundError: There is no vocab.json.
-        ValueError: A file is not JSON.
+        ValueError: A file is not JSON, or the tokenizer is one of phonemes.
     """
     if not (folder / "vocab.json").is_file():
         raise FileNotFoundError(f"There is no vocab.json in {name}. Give the source that holds the tokenizer's files.")
     vocab = read_json(folder / "vocab.json")
     config = read_json(folder / "tokenizer_config.json") | read_json(folder / "special_tokens_map.json")
+    if "Phoneme" in str(config.get("tokenizer_class")):
+        raise ValueError(
+            f"{name} has a {config['tokenizer_class']}: its labels are phonemes, this tokenizer's letters. Load the "
+            "model alone and look the ids up in vocab.json, or take a checkpoint of letters."
+        )
     added = {item["content"]: int(index) for index, item in config.pop("added_tokens_decoder", {}).items()}
     added |= read_json(folder / "added_tokens.json")
     settings = {key: _content(config.pop(key)) for key in SETTINGS if key in config}

@@ -136,6 +136,13 @@ def test_ids_of_added_tokens_are_read_from_the_newer_config(tmp_path):
     assert Wav2Vec2CTCTokenizer.from_pretrained(tmp_path).vocab["</s>"] == 8
 
 
+def test_phonemes_are_not_run_together_as_if_they_were_letters(tmp_path):
+    (tmp_path / "vocab.json").write_text('{"<pad>": 0, "<unk>": 1, "aː": 2, "t": 3}')
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer"}')
+    with pytest.raises(ValueError, match="has a Wav2Vec2PhonemeCTCTokenizer: its labels are phonemes"):
+        Wav2Vec2CTCTokenizer.from_pretrained(tmp_path)
+
+
 def test_unknown_character_without_unknown_token_is_refused():
     tokenizer = Wav2Vec2CTCTokenizer({"<pad>": 0, "a": 1}, unk_token=None)
     with pytest.raises(ValueError, match="'é' in 'aé' is not in the vocabulary"):
