@@ -184,6 +184,32 @@ def test_an_interrupted_download_leaves_nothing_that_loads(hub, files):
     Wav2Vec2ForCTC.from_pretrained("org/name")
 
 
+# ---- devices ----
+
+TWO_DEVICES = """
+import sys
+import numpy as np
+import tensorflow as tf
+cpu, one = tf.config.list_physical_devices("CPU")[0], tf.config.LogicalDeviceConfiguration()
+tf.config.set_logical_device_configuration(cpu, [one, one])
+from wav2vec2_tf import Wav2Vec2ForCTC
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    model = Wav2Vec2ForCTC.from_pretrained(sys.argv[1])
+for weight, truth in zip(model.weights, Wav2Vec2ForCTC.from_pretrained(sys.argv[1]).weights, strict=True):
+    first, second = strategy.experimental_local_results(weight.value)
+    np.testing.assert_array_equal(first, truth)
+    first.assign_add(tf.ones_like(first))  # each replica has memory of its own
+    np.testing.assert_array_equal(second, truth)
+"""
+
+
+def test_every_replica_of_a_strategy_gets_the_weights(folder):
+    command, environment = [sys.executable, "-c", TWO_DEVICES, str(folder)], os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 # ---- bad input ----
 
 
