@@ -29,6 +29,7 @@ LEGACY_KEYS = {
 POSITIVE = ("hidden_size", "num_attention_heads", "num_conv_pos_embeddings", "num_conv_pos_embedding_groups")
 POSITIVE += ("conv_pos_kernel_size", "conv_dim", "conv_kernel", "conv_stride")
 POSITIVE += ("mask_time_length", "mask_feature_length")
+LISTS = ("conv_dim", "conv_stride", "conv_kernel")
 NULLABLE = ("bos_token_id", "eos_token_id")  # null in some files, and without effect on CTC
 
 
@@ -108,21 +109,28 @@ class Wav2Vec2Config(Presets):
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
-        for holds, message in self._rules():
+        self._check(self._types())
+        for name in LISTS:  # JSON gives lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        self._check(self._rules())
+
+    def _check(self, rules):
+        for holds, message in rules:
             if not holds:
                 raise ValueError(f"Wav2Vec2Config: {message}. Correct the value in config.json or in the call.")
 
-    def _rules(self):
-        for name in ("conv_dim", "conv_stride", "conv_kernel"):  # JSON gives lists
+    def _types(self):
+        for name in LISTS:
             values = getattr(self, name)
-            lists = isinstance(values, list | tuple) and all(type(value) is int for value in values)
-            yield lists, f"{name} is a list of whole numbers, not {values!r}"
-            object.__setattr__(self, name, tuple(values))
+            fits = isinstance(values, list | tuple) and all(type(value) is int for value in values)
+            yield fits, f"{name} is a list of whole numbers, not {values!r}"
         for item in dataclasses.fields(self):
             value, kind = getattr(self, item.name), type(item.default)
-            if item.name not in NULLABLE and kind in (int, float, str):
+            if kind in (int, float, str) and item.name not in NULLABLE:
                 fits = isinstance(value, int | float if kind is float else kind)
                 yield fits, f"{item.name} is {value!r}, which is no {kind.__name__}"
+
+    def _rules(self):
         convs = len(self.conv_dim), len(self.conv_kernel), len(self.conv_stride)
         heads, groups = self.num_attention_heads, self.num_conv_pos_embedding_groups
         yield len(set(convs)) == 1, f"conv_dim, conv_kernel and conv_stride need one length; they have {convs}"
