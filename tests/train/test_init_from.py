@@ -90,12 +90,14 @@ def test_a_pretrained_body_gets_a_head_for_the_vocabulary_of_the_shards(pretrain
 
 
 @pytest.mark.filterwarnings("ignore:.*lm_head starts at random")
-def test_a_pretrained_body_is_trained(pretrained, changed, other_shards):
+def test_a_pretrained_body_is_trained_and_the_run_goes_on(pretrained, changed, other_shards):
     for file in ("vocab.json", "preprocessor_config.json", "tokenizer_config.json"):
         (pretrained / file).unlink()
     run = changed(init_from=str(pretrained), data=other_shards, steps=1)
     assert load_processor(run).feature.do_normalize
     assert train(run, report=quiet).steps == 1
+    longer = changed(init_from=str(pretrained), data=other_shards, steps=2)
+    assert train(longer, resume=True, report=quiet).steps == 2
 
 
 @pytest.mark.filterwarnings("ignore:.*lm_head starts at random")
