@@ -26,9 +26,11 @@ REQUIRES = [
     "tqdm             >= 4.66,  < 5",
     "matplotlib       >= 3.8,   < 4",
 ]
+GCS = ["gcsfs >= 2024.6, < 2027"]
 EXTRAS = {
-    "gcs": ["gcsfs >= 2024.6, < 2027"],
+    "gcs": GCS,
     "test": [
+        *GCS,
         "pytest         >= 8,   < 10",
         "pytest-timeout >= 2.3, < 3",
         "ruff           == 0.17.*",  # a linter's rules move with its version
