@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_tools.sources import Audio
+
 REQUIRED_COLUMNS = ("path", "transcript")
 OPTIONAL_COLUMNS = ("speaker", "split", "id")
 DEFAULT_SPLIT = "train"
@@ -16,25 +18,34 @@ class ManifestError(ValueError):
     """A manifest that cannot be used; the message names the file and the line."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Utterance:
-    """One recording and its transcript.
+    """One recording, or a piece of one, and its transcript.
 
     Args:
         id: Unique in a corpus.
-        audio: Where the recording lies.
+        audio: Where the recording lies; `sources.open_audio` opens it.
         text: The transcript as written in the corpus.
         speaker: "" where unknown.
         split: Such as "train" or "test".
         source: The recording as the manifest names it.
+        start_seconds: Where the utterance begins in the recording.
+        duration_seconds: How long it is; None: to the end of the recording.
     """
 
     id: str
-    audio: Path
+    audio: Audio
     text: str
     speaker: str
     split: str
     source: str
+    start_seconds: float = 0.0
+    duration_seconds: float | None = None
+
+    @property
+    def is_segment(self) -> bool:
+        """Whether it is a piece of its recording rather than all of it."""
+        return self.start_seconds > 0 or self.duration_seconds is not None
 
 
 def read_tsv(path: Path, audio_root: Path) -> list[Utterance]:
