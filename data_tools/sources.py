@@ -80,7 +80,9 @@ def _read_member(member: TarMember) -> bytes:
             file.seek(member.offset)
             data = file.read(member.size)
     except OSError as error:
-        raise AudioError(f"{member.path} cannot be read ({error}). Fetch the tar file again.", "missing_file") from error
+        raise AudioError(
+            f"{member.path} cannot be read ({error}). Fetch the tar file again.", "missing_file"
+        ) from error
     if len(data) < member.size:
         message = (
             f"{member.path} ends {member.size - len(data)} bytes before the recording at byte {member.offset} does. "
