@@ -37,7 +37,10 @@ LIBRARIES = {"floor": {"numpy", "soundfile", "soxr", "h5py", "ml_dtypes"}, "mode
 UPWARDS = {
     ("wav2vec2_tf.model_ctc", "wav2vec2_tf.hub"),
 }
-DATA_TOOLS_MAY_USE = ("wav2vec2_tf.audio", "wav2vec2_tf.files", "wav2vec2_tf.text", "wav2vec2_tf.lengths")
+DATA_TOOLS_MAY_USE = (
+    *("wav2vec2_tf.audio", "wav2vec2_tf.files", "wav2vec2_tf.text", "wav2vec2_tf.lengths"),
+    *("wav2vec2_tf.gcs", "wav2vec2_tf.waiting"),
+)
 OPTIONAL = {"gcsfs", "huggingface_hub", "tensorflow_io", "flashlight", "kenlm", "gradio", "apache_beam", "google"}
 PRIVATE = ("keras.src", "tensorflow.python")
 
