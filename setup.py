@@ -16,6 +16,7 @@ REQUIRES = [
     "numpy            >= 1.26,  < 3",
     "soundfile        >= 0.13,  < 0.15",  # its wheels carry a libsndfile with MP3 and Opus; 0.13 sets the bit rate
     "soxr             >= 0.5,   < 2",
+    "google-crc32c    >= 1.5,   < 2",
     "jiwer            >= 4.0,   < 5",
     "safetensors      >= 0.5,   < 0.9",
     "h5py             >= 3.11,  < 4",

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from data_tools.schema import READABLE_VERSIONS, SCHEMA_VERSION
 from wav2vec2_tf.files import write_text
 
 INDEX_FILE = "index.json"
-INDEX_SCHEMA = 1
-"""Equals `schema.SCHEMA_VERSION` (a test says so): one number for the records and the file that lists them."""
 
 
 class ShardsError(ValueError):
@@ -52,6 +51,7 @@ class Index:
         characters: Character -> occurrences in all texts.
         rejected: Reason -> utterances left out.
         splits: Split -> its shards in order.
+        encoding: What the records' audio holds, one of `schema.ENCODINGS`.
     """
 
     folder: Path
@@ -60,6 +60,7 @@ class Index:
     characters: dict[str, int]
     rejected: dict[str, int]
     splits: dict[str, tuple[Shard, ...]]
+    encoding: str = "pcm"
 
     def shards(self, split: str) -> tuple[Shard, ...]:
         """Gives the shards of a split.
@@ -84,8 +85,9 @@ def save_index(index: Index) -> None:
     """Writes index.json whole or not at all."""
     splits = {name: {"shards": [_shard_to_dict(shard) for shard in shards]} for name, shards in index.splits.items()}
     content = {
-        "schema": INDEX_SCHEMA,
+        "schema": SCHEMA_VERSION,
         "sample_rate_hz": index.sample_rate_hz,
+        "encoding": index.encoding,
         "text_rules": list(index.text_rules),
         "characters": index.characters,
         "rejected": index.rejected,
@@ -125,9 +127,9 @@ def load_index(folder: str | os.PathLike) -> Index:
     folder = Path(folder)
     content = _read(folder / INDEX_FILE)
     schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != INDEX_SCHEMA:
+    if schema not in READABLE_VERSIONS:
         raise ShardsError(
-            f"{folder} is of schema {schema}, this version reads schema {INDEX_SCHEMA}. "
+            f"{folder} is of schema {schema}, this version reads {' and '.join(map(str, READABLE_VERSIONS))}. "
             "Write the shards again with make_tfrecords."
         )
     try:
@@ -137,12 +139,13 @@ def load_index(folder: str | os.PathLike) -> Index:
         }
         rules, rate_hz = tuple(content["text_rules"]), content["sample_rate_hz"]
         counts = content["characters"], content["rejected"]
+        encoding = "pcm" if schema == 1 else content["encoding"]
     except (KeyError, TypeError, AttributeError) as error:
         raise ShardsError(f"{folder / INDEX_FILE} is damaged ({error!r}). Write the shards again.") from error
     for shards in splits.values():
         for shard in shards:
             _check(folder / shard.file, shard)
-    return Index(folder, rate_hz, rules, *counts, splits)
+    return Index(folder, rate_hz, rules, *counts, splits, encoding)
 
 
 def _read(path: Path) -> dict:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from data_tools.buckets import Buckets, plan_buckets
 from data_tools.index import Index, Shard, load_index
 from data_tools.plan import WINDOW_BYTES, EpochPlan, plan_epoch
-from data_tools.schema import SCHEMA_VERSION, parse_batch
+from data_tools.schema import READABLE_VERSIONS, parse_batch
 
 __all__ = ["Buckets", "Index", "batches", "load_index", "plan_buckets", "plan_epoch"]
 
@@ -150,8 +150,9 @@ def _assembler(buckets: Buckets, labels: np.ndarray, changes_speed: bool):
 
 def _check_schema(schema: tf.Tensor, row: tf.Tensor) -> None:
     found = tf.boolean_mask(schema, row >= 0)
-    message = f"Records of schema {SCHEMA_VERSION} are expected; write the shards again. Found:"
-    tf.debugging.Assert(tf.reduce_all(found == SCHEMA_VERSION), [message, found])
+    known = tf.reduce_any(found[:, None] == tf.constant(READABLE_VERSIONS, tf.int64), axis=1)
+    message = f"Records of schema {' or '.join(map(str, READABLE_VERSIONS))} are expected; write them again. Found:"
+    tf.debugging.Assert(tf.reduce_all(known), [message, found])
 
 
 def _audio(fields, speed: tf.Tensor | None, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

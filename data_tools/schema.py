@@ -1,74 +1,85 @@
 """The record: its fields, its version, and how it is written and parsed, side by side.
 
-Files of records are left to `writer` and `reader`.
+Files of records are left to `writer` and `reader`, decoding a FLAC payload to `reader`. TensorFlow is imported where
+records are parsed: those who write do without.
 """
 
-import tensorflow as tf
+from data_tools.records import example
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Goes up when a reader of the old records would misread the new ones."""
+
+READABLE_VERSIONS = (1, 2)
+"""1 had no `encoding`: its audio is PCM."""
+
+ENCODINGS = ("pcm", "flac")
+"""What `audio` may hold: samples (int16 little endian), or a FLAC file of them; mono, 16 kHz, either way."""
 
 # field          type        meaning
 FEATURES = {
-    "id":          tf.string,  # unique in the corpus
-    "audio":       tf.string,  # mono 16 kHz PCM, int16 little endian
-    "num_samples": tf.int64,   # samples in `audio`
-    "transcript":  tf.string,  # as the corpus has it, UTF-8
-    "text":        tf.string,  # as the labels see it, UTF-8: one label per code point
-    "speaker":     tf.string,  # "" where unknown
-    "source":      tf.string,  # the recording as the manifest names it
-    "schema":      tf.int64,   # SCHEMA_VERSION
+    "id":          "string",  # unique in the corpus
+    "audio":       "string",  # as `encoding` says
+    "encoding":    "string",  # one of ENCODINGS; "" in schema 1, which knew "pcm" alone
+    "num_samples": "int64",   # samples in `audio`, once decoded
+    "transcript":  "string",  # as the corpus has it, UTF-8
+    "text":        "string",  # as the labels see it, UTF-8: one label per code point
+    "speaker":     "string",  # "" where unknown
+    "source":      "string",  # the recording as the manifest names it
+    "schema":      "int64",   # SCHEMA_VERSION
 }  # fmt: skip
 
 
-def serialize(*, id: str, audio: bytes, transcript: str, text: str, speaker: str, source: str) -> bytes:
+def serialize(
+    *, id: str, audio: bytes, encoding: str, num_samples: int, transcript: str, text: str, speaker: str, source: str
+) -> bytes:
     """Makes one record.
 
     Args:
-        id, transcript, text, speaker, source: See `FEATURES`.
-        audio: int16 samples, little endian.
+        id, audio, encoding, num_samples, transcript, text, speaker, source: See `FEATURES`.
     Returns:
         A serialized tf.train.Example.
     """
-    texts = {"id": id, "transcript": transcript, "text": text, "speaker": speaker, "source": source}
-    feature = {name: _bytes(value.encode()) for name, value in texts.items()}
-    feature |= {"audio": _bytes(audio), "num_samples": _int(len(audio) // 2), "schema": _int(SCHEMA_VERSION)}
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    texts = {"id": id, "encoding": encoding, "transcript": transcript, "text": text, "speaker": speaker}
+    fields = {name: value.encode() for name, value in texts.items()}
+    return example(
+        fields | {"source": source.encode(), "audio": audio, "num_samples": num_samples, "schema": SCHEMA_VERSION}
+    )
 
 
-def parse_batch(records: tf.Tensor) -> dict[str, tf.Tensor]:
+def parse_batch(records) -> dict:
     """Splits records into their fields; an empty string becomes a record of empty fields.
 
     Args:
         records: string [B].
     Returns:
-        Field -> [B]; `audio` still as bytes.
+        Field -> tensor [B]; `audio` still as bytes.
     """
-    empty = {tf.string: b"", tf.int64: 0}
+    import tensorflow as tf
+
+    empty = {"string": b"", "int64": 0}
     return tf.io.parse_example(
         records, {name: tf.io.FixedLenFeature([], kind, empty[kind]) for name, kind in FEATURES.items()}
     )
 
 
-def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Reads one record.
+def parse(record) -> dict:
+    """Reads one record of PCM.
 
-    >>> record = serialize(id="a", audio=b"\\1\\0\\2\\0", transcript="Hi!", text="HI", speaker="", source="a.wav")
+    >>> record = serialize(id="a", audio=b"\\1\\0\\2\\0", encoding="pcm", num_samples=2, transcript="Hi!", text="HI",
+    ...                    speaker="", source="a.wav")
     >>> parse(record)["audio"].numpy()
     array([1, 2], dtype=int16)
 
     Args:
-        record: string scalar.
+        record: string scalar, or bytes.
     Returns:
         Field -> scalar; `audio` as int16 [S].
+    Raises:
+        tf.errors.InvalidArgumentError: The payload is FLAC, which `reader` decodes.
     """
+    import tensorflow as tf
+
     fields = {name: value[0] for name, value in parse_batch(tf.reshape(record, [1])).items()}
+    message = "This record holds FLAC; data_tools.reader decodes it. Id:"
+    tf.debugging.Assert(fields["encoding"] != b"flac", [message, fields["id"]])
     return fields | {"audio": tf.io.decode_raw(fields["audio"], tf.int16)}
-
-
-def _bytes(value: bytes) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-
-def _int(value: int) -> tf.train.Feature:
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))

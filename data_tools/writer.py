@@ -65,8 +65,8 @@ class _SplitWriter:
     def add(self, clip: Clip) -> None:
         utterance = clip.job.utterance
         record = schema.serialize(
-            id=utterance.id, audio=clip.pcm, transcript=utterance.text, text=clip.job.text,
-            speaker=utterance.speaker, source=utterance.source,
+            id=utterance.id, audio=clip.pcm, encoding="pcm", num_samples=len(clip.pcm) // 2,
+            transcript=utterance.text, text=clip.job.text, speaker=utterance.speaker, source=utterance.source,
         )  # fmt: skip
         size = len(record) + _FRAMING_BYTES
         if self._file is not None and self._bytes + size > self._shard_bytes:

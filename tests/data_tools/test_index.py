@@ -24,7 +24,7 @@ def test_an_index_reads_back_as_written(folder):
 
 def test_the_file_is_what_the_documents_say(folder):
     content = json.loads((folder / "index.json").read_text())
-    assert list(content) == ["schema", "sample_rate_hz", "text_rules", "characters", "rejected", "splits"]
+    assert list(content) == ["schema", "sample_rate_hz", "encoding", "text_rules", "characters", "rejected", "splits"]
     assert content["splits"]["train"]["shards"] == [
         {"file": "train-00000-of-00001.tfrecord", "records": 2, "bytes": 10, "num_samples": [400, 800],
          "num_labels": [1, 2]}
@@ -50,9 +50,17 @@ def test_an_index_that_is_not_json_is_refused(folder):
 
 def test_another_schema_is_refused(folder):
     path = folder / "index.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
-    with pytest.raises(ShardsError, match="is of schema 2, this version reads schema 1. Write the shards again"):
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 3'))
+    with pytest.raises(ShardsError, match="is of schema 3, this version reads 1 and 2. Write the shards again"):
         load_index(folder)
+
+
+def test_a_folder_of_schema_1_holds_pcm(folder):
+    path = folder / "index.json"
+    content = json.loads(path.read_text()) | {"schema": 1}
+    del content["encoding"]
+    path.write_text(json.dumps(content))
+    assert load_index(folder).encoding == "pcm"
 
 
 def test_a_missing_shard_is_named(folder):
@@ -76,7 +84,7 @@ def test_a_damaged_index_is_named(folder, content):
 
 def test_an_index_that_is_no_object_has_no_schema(folder):
     (folder / "index.json").write_text("[]")
-    with pytest.raises(ShardsError, match="is of schema None, this version reads schema 1"):
+    with pytest.raises(ShardsError, match="is of schema None, this version reads 1 and 2"):
         load_index(folder)
 
 

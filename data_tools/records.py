@@ -1,0 +1,69 @@
+"""Bytes of a TFRecord file without TensorFlow: a tf.train.Example, and the frame around it.
+
+Worker processes write with this: they start at once and stay small. Which fields a record has is left to `schema`.
+"""
+
+import struct
+from collections.abc import Mapping
+
+import google_crc32c
+
+FRAME_BYTES = 16
+"""Per record: 8 of length, 4 of checksum of the length, 4 of checksum of the record."""
+
+_INT64_LIST, _BYTES_LIST = 0x1A, 0x0A  # fields 3 and 1 of tf.train.Feature
+_MASK_DELTA = 0xA282EAD8
+
+
+def example(fields: Mapping[str, bytes | int]) -> bytes:
+    """Makes a tf.train.Example, byte for byte as TensorFlow's protobuf does when asked for the same bytes every time.
+
+    >>> example({"n": 3})
+    b'\\n\\x0c\\n\\n\\n\\x01n\\x12\\x05\\x1a\\x03\\n\\x01\\x03'
+
+    Args:
+        fields: Name -> a single value; an integer is at least 0.
+    Returns:
+        The serialized message, its fields in order of their names.
+    """
+    entries = [_entry(name.encode(), value) for name, value in sorted(fields.items())]
+    size = sum(len(part) for entry in entries for part in entry)
+    return b"".join([b"\x0a", _varint(size), *(part for entry in entries for part in entry)])
+
+
+def frame(record: bytes) -> tuple[bytes, bytes, bytes]:
+    """Gives the three pieces of one record in a TFRecord file, to be written one after the other.
+
+    >>> [len(piece) for piece in frame(b"abc")]
+    [12, 3, 4]
+    """
+    length = struct.pack("<Q", len(record))
+    return length + masked_crc(length), record, masked_crc(record)
+
+
+def masked_crc(data: bytes) -> bytes:
+    """Gives the checksum that TFRecord files keep of a piece: CRC-32C, rotated and shifted, 4 bytes little endian."""
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF)
+
+
+def _entry(name: bytes, value: bytes | int) -> list[bytes]:
+    """One entry of Features.feature in pieces, so that audio is copied once only."""
+    if isinstance(value, int):
+        packed = _varint(value)
+        head, payload, kind = b"\x0a" + _varint(len(packed)), packed, _INT64_LIST
+    else:
+        head, payload, kind = b"\x0a" + _varint(len(value)), value, _BYTES_LIST
+    inner = len(head) + len(payload)  # of the list
+    feature = bytes([kind]) + _varint(inner)
+    key = b"\x0a" + _varint(len(name)) + name + b"\x12" + _varint(len(feature) + inner)
+    return [b"\x0a" + _varint(len(key) + len(feature) + inner) + key + feature + head, payload]
+
+
+def _varint(value: int) -> bytes:
+    pieces = bytearray()
+    while value > 0x7F:
+        pieces.append(value & 0x7F | 0x80)
+        value >>= 7
+    pieces.append(value)
+    return bytes(pieces)
