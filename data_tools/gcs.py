@@ -172,16 +172,13 @@ def probe(folder: str) -> None:
     """
     url = f"{folder}/.probe-{uuid.uuid4().hex}"
 
-    def try_out():
-        write(url, b"probe")
-        found = read(url)
-        remove(url)
+    def try_out(storage):
+        storage.pipe_file(_bare(url), b"probe")
+        found = storage.cat_file(_bare(url))
+        storage.rm_file(_bare(url))
         return found
 
-    try:
-        found = within(_PROBE_SECONDS, try_out)
-    except TimeoutError as error:
-        raise gcs.explained(error, folder, "written") from error
+    found = _asked(folder, lambda storage: within(_PROBE_SECONDS, lambda: try_out(storage)), "written")
     if found != b"probe":
         raise ConnectionError(f"{url} was written and reads back as {found!r}. Is a proxy in between?")
 

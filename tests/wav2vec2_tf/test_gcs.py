@@ -61,7 +61,7 @@ def test_the_copy_lives_as_long_as_what_was_fetched(storage):
 
 @pytest.mark.parametrize("url", ["gs://absent/runs", "gs://bucket/runs/worst", "gs://empty", "gs://"])
 def test_what_is_not_there_is_told(storage, url):
-    with pytest.raises(FileNotFoundError, match=f"There is no bucket or folder {url}"):
+    with pytest.raises(FileNotFoundError, match=f"There is no bucket, folder or file {url}"):
         fetch(url, sorted)
 
 
