@@ -4,7 +4,8 @@ NumPy only, computed from the lengths in the index before anything is read; so t
 and a resumed run starts at any batch at once. Reading is left to `reader`.
 
 A window is a group of shards held in memory together. Records are shuffled and bucketed within it, so that shards are
-read once, in sequence; a corpus of less than `window_bytes` is one window, shuffled as a whole.
+read once, in sequence; a corpus of less than `window_bytes` is one window, shuffled as a whole. Several hosts share
+each window (`hosts`); every one computes the plan of all, so they agree without a word.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_tools.buckets import Buckets
+from data_tools.hosts import cut_together, shards_of, share_out
 from data_tools.index import Index
 from wav2vec2_tf.lengths import BASE, frames_for
 
@@ -30,6 +32,7 @@ class EpochPlan:
         first_row: int64 [batches], where each batch begins in `row` and `speed`.
         row: int32 [rows of all batches], place of the record in its window; -1 fills a batch up.
         speed: float32 [rows of all batches], 1 where nothing is changed.
+        record: int64 [rows of all batches], place of the record in the split; -1 fills a batch up.
     """
 
     window_files: tuple[tuple[int, ...], ...]
@@ -38,6 +41,7 @@ class EpochPlan:
     first_row: np.ndarray
     row: np.ndarray
     speed: np.ndarray
+    record: np.ndarray
 
     @property
     def num_batches(self) -> int:
@@ -55,8 +59,10 @@ def plan_epoch(
     speeds: Sequence[float] = (1.0,),
     shortest_first: bool = False,
     window_bytes: int = WINDOW_BYTES,
+    num_hosts: int = 1,
+    host: int = 0,
 ) -> EpochPlan:
-    """Assigns every record of a split to a batch; what bucket leaves over moves on to the next longer one.
+    """Assigns every record of a split to a batch; what a bucket leaves over moves on to the next longer one.
 
     Args:
         index: The shards.
@@ -67,12 +73,19 @@ def plan_epoch(
         speeds: Each record gets one of these at random; one whose clip then fits no bucket, or has too few frames for
             its labels, keeps speed 1.
         shortest_first: Batches come in order of their length instead of at random.
-        window_bytes: Most bytes of shards to hold at a time (at least one shard is held).
+        window_bytes: Most bytes of shards to hold at a time (at least one shard is held; where hosts cannot be dealt
+            whole shards, two more).
+        num_hosts: Readers that share the epoch. All get as many batches, of the same shapes in the same order; every
+            record is with one of them.
+        host: Which of them reads this, from 0.
     Returns:
         The plan: the same for the same arguments, on any machine.
     Raises:
-        ValueError: A record fits no bucket, or `shortest_first` is wanted of a split larger than a window.
+        ValueError: A record fits no bucket, `shortest_first` is wanted of a split larger than a window, or there is no
+            such host.
     """
+    if not 0 <= host < num_hosts:
+        raise ValueError(f"host={host} of num_hosts={num_hosts}: hosts are counted from 0 and there is no such one.")
     shards = index.shards(split)
     rng = None if seed is None else np.random.default_rng((seed, epoch))
     num_samples, num_labels = index.lengths(split), index.label_counts(split)
@@ -80,7 +93,7 @@ def plan_epoch(
     bucket = _bucket_of(np.floor(num_samples / speed), num_labels, buckets)
     _check_fit(index, split, bucket, buckets)
     order = np.arange(len(shards)) if rng is None else rng.permutation(len(shards))
-    windows = _windows(order, [shard.bytes for shard in shards], window_bytes)
+    windows = _windows(order, [shard.bytes for shard in shards], window_bytes, num_hosts)
     if shortest_first and len(windows) > 1:
         raise ValueError(
             f"shortest_first sorts what is in memory: {split} of {index.folder} has more than {window_bytes} bytes. "
@@ -89,12 +102,31 @@ def plan_epoch(
     begins = np.cumsum([0] + [shard.records for shard in shards])
     parts = []
     for window in windows:
-        places = np.concatenate([np.arange(begins[i], begins[i + 1]) for i in window])
-        batches = _cut(bucket[places], buckets, rng)
+        if num_hosts == 1:
+            places = _places(begins, window)
+            batches = _cut(bucket[places], buckets, rng)
+        else:
+            window, places, batches = _host_part(window, begins, num_samples, bucket, buckets, rng, num_hosts, host)
         if rng is not None and not shortest_first:
             batches = [batches[i] for i in rng.permutation(len(batches))]
-        parts.append((places, batches))
-    return _join(windows, parts, speed)
+        parts.append((window, places, batches))
+    return _join(parts, speed)
+
+
+def _places(begins: np.ndarray, window: Sequence[int]) -> np.ndarray:
+    """Lists the places in the split of a window's records."""
+    return np.concatenate([np.arange(begins[i], begins[i + 1]) for i in window] or [np.arange(0)])
+
+
+def _host_part(window, begins, num_samples, bucket, buckets: Buckets, rng, num_hosts: int, host: int):
+    """Gives what `host` reads of a window: its shards, the places of their records, its batches of rows in those."""
+    places, counts = _places(begins, window), np.diff(begins)[list(window)]
+    bounds = share_out(num_samples[places], counts, num_hosts)
+    batches = cut_together(bucket[places], bounds, buckets, rng)[host]
+    own = shards_of(bounds, counts, host)
+    before = counts[: own.start].sum()
+    moved = [(b, np.where(rows < 0, -1, rows - before)) for b, rows in batches]
+    return window[own], _places(begins, window[own]), moved
 
 
 def _draw_speeds(num_samples, num_labels, buckets: Buckets, speeds: Sequence[float], rng) -> np.ndarray:
@@ -125,7 +157,10 @@ def _check_fit(index: Index, split: str, bucket: np.ndarray, buckets: Buckets) -
         )
 
 
-def _windows(order: np.ndarray, sizes: Sequence[int], window_bytes: int) -> tuple[tuple[int, ...], ...]:
+def _windows(order: np.ndarray, sizes: Sequence[int], window_bytes: int, num_hosts: int) -> tuple[tuple[int, ...], ...]:
+    if num_hosts > 1:  # as many whole shards for each host
+        group = num_hosts * max(1, window_bytes // max(sizes))
+        return tuple(tuple(order[i : i + group].tolist()) for i in range(0, len(order), group))
     windows, held = [], window_bytes
     for i in order:
         if held + sizes[i] > window_bytes:
@@ -150,15 +185,17 @@ def _cut(bucket: np.ndarray, buckets: Buckets, rng) -> list[tuple[int, np.ndarra
     return [(b, np.pad(rows, (0, buckets.batch_sizes[b] - len(rows)), constant_values=-1)) for b, rows in batches]
 
 
-def _join(windows, parts, speed: np.ndarray) -> EpochPlan:
-    batches = [batch for _, cut in parts for batch in cut]
-    speeds = [np.where(rows < 0, 1.0, speed[places[rows]]) for places, cut in parts for _, rows in cut]
-    sizes = [len(rows) for _, rows in batches]
+def _join(parts, speed: np.ndarray) -> EpochPlan:
+    batches = [batch for _, _, cut in parts for batch in cut]
+    # row -1 finds the -1 at the end
+    records = [np.append(places, -1)[rows] for _, places, cut in parts for _, rows in cut]
+    record = np.concatenate(records)
     return EpochPlan(
-        window_files=windows,
-        first_batch=np.cumsum([0] + [len(cut) for _, cut in parts]),
+        window_files=tuple(window for window, _, _ in parts),
+        first_batch=np.cumsum([0] + [len(cut) for _, _, cut in parts]),
         bucket=np.array([b for b, _ in batches], np.int32),
-        first_row=np.cumsum([0] + sizes)[:-1],
+        first_row=np.cumsum([0] + [len(rows) for _, rows in batches])[:-1],
         row=np.concatenate([rows for _, rows in batches]).astype(np.int32),
-        speed=np.concatenate(speeds).astype(np.float32),
+        speed=np.where(record < 0, 1.0, speed[record]).astype(np.float32),
+        record=record,
     )

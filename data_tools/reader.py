@@ -33,6 +33,8 @@ def batches(
     shortest_first: bool = False,
     skip: int = 0,
     window_bytes: int = WINDOW_BYTES,
+    num_hosts: int = 1,
+    host: int = 0,
 ) -> tf.data.Dataset:
     """Reads one epoch of a split. All batches of a bucket have one shape; nothing is dropped.
 
@@ -42,7 +44,8 @@ def batches(
         characters: Character -> label id, the space included (`Wav2Vec2CTCTokenizer.characters`).
         unk_id: Label of all other characters; None makes one of them an error.
         buckets: From `plan_buckets`.
-        seed, epoch, speeds, shortest_first, window_bytes: See `plan.plan_epoch`, which decides the order.
+        seed, epoch, speeds, shortest_first, window_bytes, num_hosts, host: See `plan.plan_epoch`, which decides the
+            order, and what is read here.
         skip: Batches to leave out at the start; those before the window they lie in are not even read.
     Returns:
         Batches {"id": [B] string, "audio": [B, S] int16, "num_samples": [B] int32, "labels": [B, U] int32 (0 beyond
@@ -54,7 +57,7 @@ def batches(
     """
     plan = plan_epoch(
         index, split, buckets, seed=seed, epoch=epoch, speeds=speeds,
-        shortest_first=shortest_first, window_bytes=window_bytes,
+        shortest_first=shortest_first, window_bytes=window_bytes, num_hosts=num_hosts, host=host,
     )  # fmt: skip
     assemble = _assembler(buckets, label_table(index, characters, unk_id), changes_speed=bool((plan.speed != 1).any()))
     row, speed = tf.constant(plan.row), tf.constant(plan.speed)

@@ -1,3 +1,5 @@
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +181,81 @@ def test_a_clip_with_many_labels_goes_where_there_is_room_for_them():
     buckets = Buckets((64_000, 96_000), (10, 10), (8, 20))
     for bucket, rows in batches_of(plan(buckets=buckets, seed=1), buckets=buckets):
         assert bucket == 1 or all(LABELS[i] <= 8 for i in rows)
+
+
+@pytest.mark.parametrize(
+    ("more", "digest"),
+    [
+        ({}, "bec5f0c1cd24"),
+        (dict(seed=1), "b9c15a039036"),
+        (dict(seed=1, epoch=3, window_bytes=2_500, speeds=(0.9, 1.0, 1.1)), "76ee46645274"),
+        (dict(seed=7, shortest_first=True), "a93ac3014308"),
+    ],
+)
+def test_the_order_of_one_host_is_what_it_has_been_since_the_first_release(more, digest):
+    each = plan(**more)
+    listed = json.dumps([fields(each), [list(files) for files in each.window_files]])
+    assert hashlib.sha256(listed.encode()).hexdigest()[:12] == digest
+
+
+@pytest.mark.parametrize("more", [{}, dict(seed=1), dict(seed=1, window_bytes=2_500)])
+def test_the_plan_names_each_record_by_its_place_in_the_split(more):
+    each = plan(**more)
+    assert each.record.tolist() == [place for _, rows in batches_of(each) for place in rows]
+
+
+HOSTS = [(2, 5), (3, 5), (5, 5), (4, 1), (7, 40)]  # hosts, shards
+
+
+def hosts(num_hosts, num_shards, lengths=LENGTHS, labels=LABELS, **more):
+    index = index_of(num_shards, lengths, labels)
+    return index, [plan(index, num_hosts=num_hosts, host=host, **more) for host in range(num_hosts)]
+
+
+@pytest.mark.parametrize("more", [{}, dict(seed=1, speeds=(0.9, 1.1)), dict(seed=1, window_bytes=1)])
+@pytest.mark.parametrize(("num_hosts", "num_shards"), HOSTS)
+def test_hosts_share_all_records_without_overlap(num_hosts, num_shards, more):
+    index, plans = hosts(num_hosts, num_shards, **more)
+    listed = [place for each in plans for place in records(each, index=index)]
+    assert sorted(listed) == list(range(230))
+    assert sorted(int(place) for each in plans for place in each.record if place >= 0) == list(range(230))
+
+
+@pytest.mark.parametrize(("num_hosts", "num_shards"), HOSTS)
+def test_hosts_have_the_same_shapes_in_the_same_order(num_hosts, num_shards):
+    _, plans = hosts(num_hosts, num_shards, seed=1, window_bytes=2_500)
+    assert len({(tuple(each.bucket.tolist()), tuple(each.first_batch.tolist())) for each in plans}) == 1
+
+
+def test_every_record_of_a_host_fits_its_batch():
+    index, plans = hosts(3, 5, seed=1)
+    for each in plans:
+        for bucket, rows in batches_of(each, index=index):
+            assert all(LENGTHS[i] <= BUCKETS.edges[bucket] for i in rows if i >= 0)
+
+
+def test_hosts_read_whole_shards_of_their_own_where_these_can_be_dealt_out():
+    even = np.full(240, 16_000)
+    _, plans = hosts(3, 6, even, np.full(240, 5), buckets=plan_buckets(even, even * 0 + 5, 60), seed=1)
+    read = [file for each in plans for files in each.window_files for file in files]
+    assert sorted(read) == list(range(6))
+
+
+def test_what_is_missing_is_missing_in_the_shortest_batches():
+    index, plans = hosts(3, 5, seed=1, shortest_first=True)
+    for each in plans:
+        short = [bucket for bucket, rows in batches_of(each, index=index) if -1 in rows]
+        assert set(short) <= {0}
+
+
+def test_a_host_without_records_goes_along_with_empty_batches():
+    lengths, labels = np.array([16_000, 17_000]), np.array([5, 5])
+    index, plans = hosts(3, 1, lengths, labels, buckets=plan_buckets(lengths, labels, 60), seed=1)
+    assert sorted(len(records(each, index=index)) for each in plans) == [0, 1, 1]
+    assert len({each.num_batches for each in plans}) == 1
+
+
+@pytest.mark.parametrize(("num_hosts", "host"), [(2, 2), (2, -1), (0, 0)])
+def test_a_host_that_is_not_among_the_hosts_is_refused(num_hosts, host):
+    with pytest.raises(ValueError, match=f"host={host} of num_hosts={num_hosts}: hosts are counted from 0"):
+        plan(num_hosts=num_hosts, host=host)

@@ -209,3 +209,25 @@ def test_speed_reaches_the_batches(index, buckets, speed):
     (batch, *_) = read(index, buckets, seed=1, speeds=(speed,))
     for id, n in zip(batch["id"], batch["num_samples"], strict=True):
         assert not id or n == int(len(records[id]["audio"]) / float(np.float32(speed)))
+
+
+def test_hosts_read_each_record_once_in_batches_of_the_same_shapes(index, buckets):
+    more = dict(seed=1, window_bytes=10**6, num_hosts=3)
+    listed = [read(index, buckets, host=host, **more) for host in range(3)]
+    assert sorted(id for each in listed for id in ids(each)) == sorted(stored(index))
+    assert len({tuple(batch["audio"].shape for batch in each) for each in listed}) == 1
+
+
+def test_a_host_without_records_reads_empty_batches(index, buckets):
+    listed = [read(index, buckets, "test", seed=1, num_hosts=9, host=host) for host in range(9)]
+    counts = [len(ids(each)) for each in listed]
+    assert (min(counts), sum(counts)) == (0, 7)
+    assert len({len(each) for each in listed}) == 1
+
+
+@pytest.mark.parametrize("host", [0, 2])
+def test_a_host_of_several_may_begin_anywhere(index, buckets, host):
+    more = dict(seed=2, window_bytes=10**6, num_hosts=3, host=host)
+    whole = read(index, buckets, **more)
+    for skip in (1, len(whole) - 1):
+        same(whole[skip:], read(index, buckets, skip=skip, **more))
