@@ -6,8 +6,10 @@ worth training on is left to `data_tools`.
 """
 
 import io
+import math
 import os
 import re
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -18,6 +20,8 @@ from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 
 #: An MP3 states its length in whole frames and its decoder trims its own delay: less than two frames are no loss.
 _MP3_SLACK_SAMPLES = 2 * 1152
+#: Where an utterance ends in its recording is known to a few hundredths of a second.
+_SPAN_SLACK_SECONDS = 0.05
 #: Declared chunk sizes from here up are written by programs that did not know the size yet (ffmpeg into a pipe).
 _UNKNOWN_SIZE = 0x7FFFF000
 
@@ -27,7 +31,7 @@ class AudioError(ValueError):
 
     Args:
         message: Names the recording and what is wrong with it.
-        reason: One of missing_file, unreadable, truncated, non_finite.
+        reason: One of missing_file, unreadable, truncated, non_finite, too_long.
     """
 
     def __init__(self, message: str, reason: str):
@@ -36,6 +40,40 @@ class AudioError(ValueError):
 
     def __str__(self) -> str:
         return self.args[0]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of a recording.
+
+    Args:
+        start_seconds: Where it begins.
+        seconds: How long it is; None: to the end.
+        max_seconds: How long it may be.
+    """
+
+    start_seconds: float = 0.0
+    seconds: float | None = None
+    max_seconds: float = math.inf
+
+    def frames(self, file: soundfile.SoundFile, name: str) -> tuple[int, int]:
+        """Finds the piece's first sample and the number of its samples per channel.
+
+        Raises:
+            AudioError: It is too long, or begins where the recording has ended.
+        """
+        first, promised = round(self.start_seconds * file.samplerate), _promised_frames(file)
+        if first and first >= promised:
+            raise AudioError(
+                f"{name} lasts {promised / file.samplerate:.2f} s, the utterance begins at {self.start_seconds:g} s. "
+                "Check its start, or fetch the recording again.",
+                "truncated",
+            )
+        count = promised - first if self.seconds is None else round(self.seconds * file.samplerate)
+        if count > self.max_seconds * file.samplerate:
+            seconds = count / file.samplerate
+            raise AudioError(f"{name}: {seconds:.2f} s, at most {self.max_seconds:g} s are taken", "too_long")
+        return first, count
 
 
 def load(source: str | os.PathLike | bytes | BinaryIO, sample_rate_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
@@ -55,13 +93,31 @@ def load(source: str | os.PathLike | bytes | BinaryIO, sample_rate_hz: int = SAM
         AudioError: There is no such file, libsndfile cannot read it, it ends before its header says, or it holds
             samples that are not finite numbers.
     """
-    name = "the audio" if isinstance(source, bytes) or hasattr(source, "read") else os.fspath(source)
-    samples, rate_hz = _decode(source, name)
-    if not np.isfinite(samples).all():
-        message = f"{name} holds samples that are not finite numbers (NaN or infinity). Record or convert it again."
-        raise AudioError(message, "non_finite")
-    if rate_hz != sample_rate_hz and len(samples):
-        samples = soxr.resample(samples, rate_hz, sample_rate_hz, quality="HQ")
+    samples, rate_hz = _decode(source, Span(), "float32")
+    return _resampled(samples, rate_hz, sample_rate_hz)
+
+
+def load_int16(source: str | os.PathLike | bytes | BinaryIO, span: Span) -> np.ndarray:
+    """Decodes a recording, or a piece of it and no more, to 16 bits at 16 kHz: `to_int16(load(source))`.
+
+    A recording that is such already (mono, 16 kHz, 16 bits) does not go through floats; the samples are the same.
+
+    Args:
+        source: As for `load`.
+        span: Which piece, and how long it may be.
+    Returns:
+        int16 [S].
+    Raises:
+        AudioError: As for `load`; or the piece is longer than `span.max_seconds` (nothing is decoded then) or ends
+            after the recording.
+    """
+    samples, rate_hz = _decode(source, span, "int16")
+    return samples if samples.dtype == np.int16 else to_int16(_resampled(samples, rate_hz, SAMPLE_RATE_HZ))
+
+
+def _resampled(samples: np.ndarray, rate_hz: int, wanted_hz: int) -> np.ndarray:
+    if rate_hz != wanted_hz and len(samples):
+        samples = soxr.resample(samples, rate_hz, wanted_hz, quality="HQ")
     return np.ascontiguousarray(samples, np.float32)
 
 
@@ -93,41 +149,64 @@ def to_float(samples: np.ndarray) -> np.ndarray:
     return np.asarray(samples, np.float32) / np.float32(32768)
 
 
-def duration_seconds(path: str | os.PathLike) -> float | None:
+def duration_seconds(source: str | os.PathLike | bytes) -> float | None:
     """Reads a recording's length from its header; nothing is decoded.
 
     Args:
-        path: The file.
+        source: Path, or the bytes of a file.
     Returns:
         Seconds; None where the header cannot be read.
     """
     try:
-        return soundfile.info(os.fspath(path)).duration
+        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else os.fspath(source)) as file:
+            return file.frames / file.samplerate
     except (soundfile.SoundFileError, OSError):
         return None
 
 
-def _decode(source, name: str) -> tuple[np.ndarray, int]:
+def _decode(source, span: Span, dtype: str) -> tuple[np.ndarray, int]:
+    """Gives mono samples and their rate: int16 where that is asked for and what the file holds, else float32."""
+    name = "the audio" if isinstance(source, bytes) or hasattr(source, "read") else os.fspath(source)
     if isinstance(source, bytes):
         source = io.BytesIO(source)
     elif not hasattr(source, "read") and not os.path.isfile(source):
         raise AudioError(f"{name}: no such file. Check the path, or the folder it is relative to.", "missing_file")
     try:
         with soundfile.SoundFile(source) as file:
-            promised = _promised_frames(file)
-            samples = file.read(dtype="float32", always_2d=True)  # [S, C]
-            slack = _MP3_SLACK_SAMPLES if file.format == "MP3" else 0
+            as_is = dtype == "int16" and _is_int16(file)
+            first, count = span.frames(file, name)
+            if first:
+                file.seek(first)
+            samples = file.read(count if span.seconds is not None else -1, dtype if as_is else "float32", True)
+            slack = _slack_samples(file, span)
             rate_hz = file.samplerate
     except (soundfile.SoundFileError, OSError) as error:
         # libsndfile reports a FLAC stream that ends in the middle as one that cannot be followed
         reason = "truncated" if "lost sync" in str(error) else "unreadable"
         raise AudioError(f"{name} cannot be decoded: {error} Fetch or convert the file again.", reason) from error
-    if len(samples) < promised - slack:
+    if len(samples) < count - slack:
         raise AudioError(
-            f"{name} ends after {len(samples)} of the {promised} samples its header promises. Fetch the file again.",
+            f"{name} ends after {len(samples)} of the {count} samples its header promises. Fetch the file again.",
             "truncated",
         )
-    return (samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)), rate_hz
+    if not as_is and not np.isfinite(samples).all():
+        message = f"{name} holds samples that are not finite numbers (NaN or infinity). Record or convert it again."
+        raise AudioError(message, "non_finite")
+    return _mono(samples), rate_hz
+
+
+def _is_int16(file: soundfile.SoundFile) -> bool:
+    return (file.subtype, file.channels, file.samplerate) == ("PCM_16", 1, SAMPLE_RATE_HZ)
+
+
+def _mono(samples: np.ndarray) -> np.ndarray:
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+
+
+def _slack_samples(file: soundfile.SoundFile, span: Span) -> int:
+    if file.format == "MP3":
+        return _MP3_SLACK_SAMPLES
+    return 0 if span.seconds is None else round(_SPAN_SLACK_SECONDS * file.samplerate)
 
 
 def _promised_frames(file: soundfile.SoundFile) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from wav2vec2_tf.audio import AudioError, duration_seconds, load, to_float, to_int16
+from wav2vec2_tf.audio import AudioError, Span, duration_seconds, load, load_int16, to_float, to_int16
 
 RATE_HZ = 16_000
 
@@ -162,3 +162,54 @@ def test_real_flac_and_wav_of_one_recording_agree(speech_dir):
     wav, flac, mp3 = (load(speech_dir / f"wild/ljspeech/LJ001-0002.{kind}") for kind in ("wav", "flac", "mp3"))
     np.testing.assert_array_equal(wav, flac)
     assert abs(len(mp3) - len(wav)) < 2304
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype", "rate_hz", "channels"),
+    [("WAV", "PCM_16", 16_000, 1), ("FLAC", "PCM_16", 16_000, 1), ("FLAC", "PCM_16", 44_100, 2),
+     ("WAV", "PCM_16", 16_000, 2), ("WAV", "PCM_16", 8_000, 1), ("WAV", "PCM_24", 16_000, 1),
+     ("WAV", "FLOAT", 16_000, 1)],
+)  # fmt: skip
+def test_sixteen_bits_are_the_rounded_floats_with_or_without_a_way_through_them(kind, subtype, rate_hz, channels):
+    noise = np.random.default_rng(0).normal(0, 0.4, (4_000, channels)).clip(-1, 1)
+    source = encoded(noise, rate_hz, kind, subtype)
+    samples = load_int16(source, Span())
+    assert samples.dtype == np.int16
+    np.testing.assert_array_equal(samples, to_int16(load(source)))
+
+
+@pytest.mark.parametrize(("kind", "subtype"), [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24")])
+def test_a_piece_is_cut_out_of_the_whole(kind, subtype):
+    source = encoded(tone(440, 2), kind=kind, subtype=subtype)
+    whole = load_int16(source, Span())
+    np.testing.assert_array_equal(load_int16(source, Span(0.5, 0.25)), whole[8_000:12_000])
+    np.testing.assert_array_equal(load_int16(source, Span(1.5)), whole[24_000:])
+    np.testing.assert_array_equal(load_int16(source, Span(0, 0.1)), whole[:1_600])
+
+
+def test_a_piece_may_end_a_few_hundredths_after_its_recording_and_no_more():
+    source = encoded(tone(seconds=1))
+    assert len(load_int16(source, Span(0.5, 0.54))) == 8_000
+    with pytest.raises(AudioError, match="ends after 8000 of the 9600 samples") as caught:
+        load_int16(source, Span(0.5, 0.6))
+    assert caught.value.reason == "truncated"
+
+
+def test_a_piece_that_begins_after_the_end_is_told():
+    with pytest.raises(
+        AudioError, match=r"the audio lasts 1.00 s, the utterance begins at 3 s. Check its start"
+    ) as caught:
+        load_int16(encoded(tone()), Span(3, 1))
+    assert caught.value.reason == "truncated"
+
+
+@pytest.mark.parametrize("span", [Span(max_seconds=0.9), Span(0.05, max_seconds=0.9), Span(0, 0.95, 0.9)])
+def test_what_is_too_long_is_not_decoded(span, monkeypatch):
+    monkeypatch.setattr(soundfile.SoundFile, "read", None)
+    with pytest.raises(AudioError, match=r"s, at most 0.9 s are taken") as caught:
+        load_int16(encoded(tone()), span)
+    assert caught.value.reason == "too_long"
+
+
+def test_the_length_of_bytes_is_read_from_their_header():
+    assert duration_seconds(encoded(tone(seconds=2), kind="FLAC")) == 2
