@@ -5,14 +5,12 @@ It is written last and replaced whole, so a folder without one was never finishe
 
 import json
 import os
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from data_tools.place import Place
 from data_tools.schema import READABLE_VERSIONS, SCHEMA_VERSION
-from wav2vec2_tf.files import write_text
 
 INDEX_FILE = "index.json"
 
@@ -54,7 +52,7 @@ class Index:
         encoding: What the records' audio holds, one of `schema.ENCODINGS`.
     """
 
-    folder: Path
+    folder: Place
     sample_rate_hz: int
     text_rules: tuple[str, ...]
     characters: dict[str, int]
@@ -93,10 +91,10 @@ def save_index(index: Index) -> None:
         "rejected": index.rejected,
         "splits": splits,
     }
-    write_text(index.folder / INDEX_FILE, json.dumps(content, ensure_ascii=False) + "\n")
+    Place.of(index.folder).write_text(INDEX_FILE, json.dumps(content, ensure_ascii=False) + "\n")
 
 
-def disk_error(folder: Path, error: Exception, rest: str) -> OSError:
+def disk_error(folder: str | os.PathLike | Place, error: Exception, rest: str) -> OSError:
     """Makes the error for a file that could not be written: what happened, where, and how much room there is.
 
     Args:
@@ -106,26 +104,29 @@ def disk_error(folder: Path, error: Exception, rest: str) -> OSError:
     Returns:
         The error to raise.
     """
-    free = shutil.disk_usage(folder).free
+    free = Place.of(folder).free_space()
+    if free is None:
+        return OSError(f"{folder} could not be written ({error}). {rest} Run it again.")
     return OSError(
         f"{folder} could not be written ({error}); {free} bytes are free there. {rest} Make room, or name an --out on "
         "another disk, and run it again."
     )
 
 
-def load_index(folder: str | os.PathLike) -> Index:
+def load_index(folder: str | os.PathLike | Place) -> Index:
     """Reads index.json and checks that every shard is there in full.
 
     Args:
-        folder: What make_tfrecords was given as --out.
+        folder: What make_tfrecords was given as --out; a local folder, or gs://BUCKET/FOLDER.
     Returns:
         The index.
     Raises:
         ShardsError: There is no index, it is not JSON, it is of another schema, or a shard is missing or of another
             size.
+        OSError: The bucket may not be read, or cannot be reached.
     """
-    folder = Path(folder)
-    content = _read(folder / INDEX_FILE)
+    folder = Place.of(folder)
+    content = _read(folder)
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema not in READABLE_VERSIONS:
         raise ShardsError(
@@ -142,25 +143,27 @@ def load_index(folder: str | os.PathLike) -> Index:
         encoding = "pcm" if schema == 1 else content["encoding"]
     except (KeyError, TypeError, AttributeError) as error:
         raise ShardsError(f"{folder / INDEX_FILE} is damaged ({error!r}). Write the shards again.") from error
+    sizes = folder.list()  # of all at once: a bucket takes its time for each question
     for shards in splits.values():
         for shard in shards:
-            _check(folder / shard.file, shard)
+            _check(folder / shard.file, sizes.get(shard.file), shard)
     return Index(folder, rate_hz, rules, *counts, splits, encoding)
 
 
-def _read(path: Path) -> dict:
+def _read(folder: Place) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(folder.read_text(INDEX_FILE))
     except FileNotFoundError:
         raise ShardsError(
-            f"{path.parent} holds no {path.name}: make_tfrecords was not run there or did not finish. Run it again."
+            f"{folder} holds no {INDEX_FILE}: make_tfrecords was not run there or did not finish. Run it again."
         ) from None
     except ValueError as error:
-        raise ShardsError(f"{path} is not JSON ({error}). Write the shards again with make_tfrecords.") from error
+        raise ShardsError(
+            f"{folder / INDEX_FILE} is not JSON ({error}). Write the shards again with make_tfrecords."
+        ) from error
 
 
-def _check(path: Path, shard: Shard) -> None:
-    size = path.stat().st_size if path.is_file() else None
+def _check(path: str, size: int | None, shard: Shard) -> None:
     if size != shard.bytes:
         found = "is missing" if size is None else f"has {size} bytes"
         raise ShardsError(
