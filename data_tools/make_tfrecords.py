@@ -22,7 +22,9 @@ from tqdm import tqdm
 from data_tools import report
 from data_tools.clips import Clip, Job, Limits, Rejection, prepare_all
 from data_tools.index import INDEX_FILE, Index, disk_error, save_index
-from data_tools.manifest import Utterance, read_librispeech, read_tsv
+from data_tools.manifest import Utterance
+from data_tools.manifests.librispeech import read_librispeech
+from data_tools.manifests.tabular import read_table
 from data_tools.texts import read_vocabulary, settle_texts
 from wav2vec2_tf.audio import duration_seconds
 from wav2vec2_tf.files import write_json, write_text
@@ -139,7 +141,7 @@ def read_utterances(options: Options) -> list[Utterance]:
         return read_librispeech(options.librispeech)
     if options.audio_root is None:
         raise ValueError("--manifest needs --audio_root, the folder that its paths are relative to.")
-    return read_tsv(options.manifest, options.audio_root)
+    return read_table(options.manifest, options.audio_root)
 
 
 def _check_folder(out: Path) -> None:

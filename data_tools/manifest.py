@@ -1,17 +1,15 @@
-"""Manifests: which recordings there are and what was said in them.
+"""What a corpus lists: utterances, each a recording or a piece of one, with what is said in it.
 
-Decoding is left to `clips`; what the text becomes is left to `wav2vec2_tf.text`.
+Reading a corpus is left to `manifests`, decoding to `clips`, what the text becomes to `wav2vec2_tf.text`.
 """
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from data_tools.sources import Audio
 
-REQUIRED_COLUMNS = ("path", "transcript")
-OPTIONAL_COLUMNS = ("speaker", "split", "id")
 DEFAULT_SPLIT = "train"
+_SPLIT_WORDS = "train|training|validation|valid|val|dev|test|testing|eval|evaluation"
 
 
 class ManifestError(ValueError):
@@ -48,89 +46,27 @@ class Utterance:
         return self.start_seconds > 0 or self.duration_seconds is not None
 
 
-def read_tsv(path: Path, audio_root: Path) -> list[Utterance]:
-    """Reads a table of tab separated columns with a header, UTF-8, no quoting (`"` is a character like any other).
+def check_split(split: str, where: str) -> str:
+    """Gives a split's name back once it may be part of a file's name.
 
-    Args:
-        path: The table; columns `path` and `transcript`, optionally `speaker`, `split` and `id`; others are ignored.
-        audio_root: Folder that the paths are relative to.
-    Returns:
-        One utterance per line, in order. Without an `id` column the path is the id; an empty split is "train".
     Raises:
-        ManifestError: No such file or folder, no line, not UTF-8, a column missing, or a line of another width.
+        ManifestError: It may not.
     """
-    lines = _lines(path)
-    if not audio_root.is_dir():
-        raise ManifestError(f"--audio_root {audio_root} is not a folder. Name the folder the paths are relative to.")
-    header = lines[0][1].split("\t")
-    missing = [column for column in REQUIRED_COLUMNS if column not in header]
-    if missing:
-        raise ManifestError(
-            f"{path} has no column {' and no column '.join(missing)}; its header reads {', '.join(header)}. "
-            "Name the columns on the first line, separated by tabs."
-        )
-    if len(lines) == 1:
-        raise ManifestError(f"{path} has a header and no utterance. Add one line per recording.")
-    return [_utterance(path, number, header, line, audio_root) for number, line in lines[1:]]
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ManifestError(f"{path}: no such manifest. Check --manifest.") from None
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    if not lines:
-        raise ManifestError(f"{path} is empty. It needs a header and one line per recording.")
-    return lines
-
-
-def _utterance(path: Path, number: int, header: list[str], line: str, audio_root: Path) -> Utterance:
-    fields = line.split("\t")
-    if len(fields) != len(header):
-        raise ManifestError(
-            f"{path}, line {number}: {len(fields)} columns, the header names {len(header)}. "
-            "Look for a tab inside the transcript, or a missing one."
-        )
-    row = dict(zip(header, fields, strict=True))
-    split = row.get("split") or DEFAULT_SPLIT
     if not re.fullmatch(r"[\w.-]+", split):
-        raise ManifestError(f"{path}, line {number}: the split {split!r} names files; use letters, digits, . _ and -.")
-    return Utterance(
-        id=row.get("id") or row["path"],
-        audio=audio_root / row["path"],
-        text=row["transcript"],
-        speaker=row.get("speaker", ""),
-        split=split,
-        source=row["path"],
-    )
+        raise ManifestError(f"{where}: the split {split!r} names files; use letters, digits, . _ and -.")
+    return split
 
 
-def read_librispeech(folder: Path) -> list[Utterance]:
-    """Finds the `*.trans.txt` files of LibriSpeech's layout: subset/speaker/chapter/speaker-chapter.trans.txt.
+def split_in(name: str) -> str:
+    """Finds the split that a path speaks of.
+
+    >>> split_in("data/dev"), split_in("shards/test-000012.tar"), split_in("contest/a.tar")
+    ('dev', 'test', 'train')
 
     Args:
-        folder: LibriSpeech as unpacked, or one of its subsets.
+        name: A relative path.
     Returns:
-        The utterances in order of their ids per subset; the split is the subset's name, such as "train-clean-100".
-    Raises:
-        ManifestError: No such folder, or nothing of that layout in it.
+        The first word of it that names a split, as written there; else "train".
     """
-    if not folder.is_dir():
-        raise ManifestError(f"{folder}: no such folder. Check --librispeech.")
-    root = folder.resolve()
-    utterances = []
-    for trans in sorted(root.glob("**/*.trans.txt")):
-        chapter = trans.parent
-        for line in trans.read_text(encoding="utf-8").splitlines():
-            name, _, text = line.partition(" ")
-            audio = chapter / f"{name}.flac"
-            source = str(audio.relative_to(root))
-            utterances.append(Utterance(name, audio, text, chapter.parent.name, chapter.parent.parent.name, source))
-    if not utterances:
-        raise ManifestError(
-            f"{folder} holds no subset/speaker/chapter/*.trans.txt. Name the folder that LibriSpeech was unpacked to."
-        )
-    return utterances
+    words = re.search(rf"(?<![A-Za-z])({_SPLIT_WORDS})(?![A-Za-z])", name)
+    return words[1] if words else DEFAULT_SPLIT

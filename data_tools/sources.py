@@ -1,11 +1,18 @@
-"""Where a recording lies: a file, an object in a bucket (gs://), or a member of a tar file; and how it is opened.
+"""Where a corpus lies: files, objects in a bucket (gs://), members of tar files; and how they are found and opened.
 
-Decoding is left to `wav2vec2_tf.audio`; which recordings there are, to `manifests`.
+Decoding is left to `wav2vec2_tf.audio`, what the files mean to `manifests`, talking to the bucket to `gcs`.
 """
 
+import contextlib
+import gzip
+import io
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from data_tools import gcs
 from wav2vec2_tf.audio import AudioError
 
 REMOTE = "gs://"
@@ -40,6 +47,21 @@ def is_remote(place: object) -> bool:
     return isinstance(place, str) and place.startswith(REMOTE)
 
 
+def place(given: Path | str) -> Path | str:
+    """Takes a path as users write it.
+
+    >>> place("gs://bucket/corpus/"), place(Path("gs://bucket/corpus")), place("corpus/")
+    ('gs://bucket/corpus', 'gs://bucket/corpus', PosixPath('corpus'))
+
+    Args:
+        given: A local path, or "gs://..."; one that went through `pathlib` and lost a slash, too.
+    Returns:
+        A local path as a Path, else the address.
+    """
+    text = re.sub("^gs:/+", REMOTE, str(given))
+    return text.rstrip("/") if is_remote(text) else Path(text)
+
+
 def join(root: Path | str, name: str) -> Path | str:
     """Finds a recording that a manifest names.
 
@@ -59,6 +81,66 @@ def join(root: Path | str, name: str) -> Path | str:
     return Path(name if is_remote(root) else root) / name
 
 
+def read_text(place: Path | str) -> str:
+    """Reads a text file, UTF-8 with or without a byte order mark.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UnicodeDecodeError: It is not UTF-8.
+        OSError: It cannot be read.
+    """
+    return (gcs.read(place) if is_remote(place) else Path(place).read_bytes()).decode("utf-8-sig")
+
+
+def read_lines(place: Path | str) -> Iterator[str]:
+    """Reads a text file line by line, few in memory at a time where it lies on this machine; `.gz` is unpacked.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UnicodeDecodeError: It is not UTF-8.
+        OSError, EOFError: It cannot be read, is no gzip file, or ends too early for one.
+    """
+    with io.BytesIO(gcs.read(place)) if is_remote(place) else open(place, "rb") as raw:
+        unpacked = gzip.GzipFile(fileobj=raw) if str(place).endswith(".gz") else raw
+        yield from io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="\n")
+
+
+@contextlib.contextmanager
+def open_binary(place: Path | str) -> Iterator[BinaryIO]:
+    """Opens a file or an object to read here and there in it."""
+    with gcs.open_read(place) if is_remote(place) else open(place, "rb") as file:
+        yield file
+
+
+def folder_exists(folder: Path | str) -> bool:
+    """Tells whether there is such a folder; one in a bucket is taken to exist, as its objects are asked for later."""
+    return is_remote(folder) or Path(folder).is_dir()
+
+
+def file_exists(place: Path | str) -> bool:
+    """Tells whether there is such a file or object."""
+    if not is_remote(place):
+        return Path(place).is_file()
+    folder, _, name = place.rpartition("/")
+    return name in gcs.files(folder)
+
+
+def find(folder: Path | str, ending: str) -> list[str]:
+    """Lists the files below a folder whose names end so.
+
+    Args:
+        folder: Where to look, at any depth.
+        ending: Such as ".trans.txt".
+    Returns:
+        Paths relative to the folder, "/" between the parts, sorted part by part.
+    """
+    if is_remote(folder):
+        names = [name for name in gcs.files_below(folder) if name.endswith(ending)]
+    else:
+        names = [path.relative_to(folder).as_posix() for path in Path(folder).rglob(f"*{ending}") if path.is_file()]
+    return sorted(names, key=lambda name: name.split("/"))
+
+
 def open_audio(audio: Audio) -> Path | bytes:
     """Gives what `wav2vec2_tf.audio.load` takes: a local file's path, or the bytes of a recording that is no file.
 
@@ -67,22 +149,29 @@ def open_audio(audio: Audio) -> Path | bytes:
     Returns:
         The path, unread, or the whole encoded recording.
     Raises:
-        AudioError: There is no such tar file, or it ends before the recording does.
+        AudioError: There is no such object or tar file, or it ends before the recording does.
+        OSError: The bucket cannot be read, whichever the recording.
     """
     if isinstance(audio, TarMember):
         return _read_member(audio)
-    return Path(audio)
+    if not is_remote(audio):
+        return Path(audio)
+    try:
+        return gcs.read(audio)
+    except FileNotFoundError as error:
+        raise AudioError(str(error), "missing_file") from error
 
 
 def _read_member(member: TarMember) -> bytes:
     try:
-        with open(member.path, "rb") as file:
-            file.seek(member.offset)
-            data = file.read(member.size)
-    except OSError as error:
-        raise AudioError(
-            f"{member.path} cannot be read ({error}). Fetch the tar file again.", "missing_file"
-        ) from error
+        if is_remote(member):
+            data = gcs.read_part(member.path, member.offset, member.size)
+        else:
+            with open(member.path, "rb") as file:
+                file.seek(member.offset)
+                data = file.read(member.size)
+    except FileNotFoundError as error:
+        raise AudioError(f"{member.path}: no such tar file any more. Fetch it again.", "missing_file") from error
     if len(data) < member.size:
         message = (
             f"{member.path} ends {member.size - len(data)} bytes before the recording at byte {member.offset} does. "

@@ -3,11 +3,19 @@
 Each layout has a module of its own. Splitting is left to `splits`, the texts to `texts`, decoding to `clips`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from data_tools.manifest import Utterance, read_librispeech, read_tsv
+from data_tools.manifest import ManifestError, Utterance
+from data_tools.manifests.audio_folder import read_audio_folder
+from data_tools.manifests.common_voice import read_common_voice
+from data_tools.manifests.lhotse import read_lhotse
+from data_tools.manifests.librispeech import read_librispeech, read_mls
+from data_tools.manifests.tabular import read_table
+from data_tools.manifests.webdataset import read_webdataset
+from data_tools.sources import place
 
 __all__ = ["CorpusOptions", "read_corpus"]
 
@@ -19,8 +27,9 @@ class CorpusOptions:
     Args:
         manifest: Table of recordings: .tsv (no quoting), .csv or .jsonl, UTF-8; columns path and transcript,
             optionally speaker, split, id, start and duration (seconds).
-        audio_root: Folder that the manifest's paths are relative to.
-        columns: Names of those columns in the table where they differ, such as {path: wav, transcript: sentence}.
+        audio_root: Folder that paths in the manifest, or in the cuts, are relative to.
+        columns: What those columns are called in the manifest, the audio folder's metadata or the .json of a
+            WebDataset, where they differ, such as {path: wav, transcript: sentence}.
         librispeech: LibriSpeech as unpacked.
         mls: One language of Multilingual LibriSpeech as unpacked.
         common_voice: One language of a Common Voice release: the folder of train.tsv and clips.
@@ -56,10 +65,31 @@ def read_corpus(options: CorpusOptions) -> list[Utterance]:
     Raises:
         ValueError: The options name no corpus or two, or it cannot be used.
     """
-    if (options.manifest is None) == (options.librispeech is None):
-        raise ValueError("Name one corpus: --manifest FILE.tsv with --audio_root DIR, or --librispeech DIR.")
-    if options.librispeech is not None:
-        return read_librispeech(Path(options.librispeech))
-    if options.audio_root is None:
+    name = _named(options)
+    if name == "manifest" and options.audio_root is None:
         raise ValueError("--manifest needs --audio_root, the folder that its paths are relative to.")
-    return read_tsv(Path(options.manifest), Path(options.audio_root))
+    utterances = _READERS[name](place(getattr(options, name)), options)
+    if not utterances:
+        raise ManifestError(f"--{name} {getattr(options, name)} lists no utterance.")
+    return utterances
+
+
+def _named(options: CorpusOptions) -> str:
+    named = [name for name in _READERS if getattr(options, name) is not None]
+    if len(named) == 1:
+        return named[0]
+    raise ValueError(
+        f"Name one corpus, not {len(named)}: --manifest FILE.tsv with --audio_root DIR, or one of "
+        f"{', '.join(f'--{name}' for name in _READERS if name != 'manifest')}."
+    )
+
+
+_READERS: dict[str, Callable[[Path | str, CorpusOptions], list[Utterance]]] = {
+    "manifest":     lambda table, options: read_table(table, place(options.audio_root), options.columns),
+    "librispeech":  lambda folder, options: read_librispeech(folder),
+    "mls":          lambda folder, options: read_mls(folder),
+    "common_voice": lambda folder, options: read_common_voice(folder),
+    "audio_folder": lambda folder, options: read_audio_folder(folder, options.columns),
+    "lhotse":       lambda cuts, options: read_lhotse(cuts, place(options.audio_root or ".")),
+    "webdataset":   lambda tars, options: read_webdataset(tars, options.columns),
+}  # fmt: skip
