@@ -1,6 +1,6 @@
 """Corpora as they are published -> `Utterance`s: which corpus is meant, and who reads it.
 
-Each layout has a module of its own. Splitting is left to `splits`, the texts to `texts`, decoding to `clips`.
+Each layout has a module of its own. Splitting anew is left to `splits`, the texts to `texts`, decoding to `clips`.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from data_tools.manifests.librispeech import read_librispeech, read_mls
 from data_tools.manifests.tabular import read_table
 from data_tools.manifests.webdataset import read_webdataset
 from data_tools.sources import place
+from data_tools.splits import split_anew
 
 __all__ = ["CorpusOptions", "read_corpus"]
 
@@ -71,7 +72,9 @@ def read_corpus(options: CorpusOptions) -> list[Utterance]:
     utterances = _READERS[name](place(getattr(options, name)), options)
     if not utterances:
         raise ManifestError(f"--{name} {getattr(options, name)} lists no utterance.")
-    return utterances
+    if options.split_by is None:
+        return utterances
+    return split_anew(utterances, options.split_by, options.split_shares, options.split_seed)
 
 
 def _named(options: CorpusOptions) -> str:
