@@ -16,10 +16,10 @@ from data_tools.index import Index, Shard
 from data_tools.place import Place
 from data_tools.verify import MOST_FINDINGS, Finding, Record, ShardFacts, check_shard
 
-REASONS = ("most labels per second", "fewest labels per second", "shortest", "longest", "at random")
-"""What samples stand for, in the order in which they are shown."""
+EXTREMES, AT_RANDOM = ("most labels per second", "fewest labels per second", "shortest", "longest"), "at random"
+"""What samples stand for."""
 
-_AT_RANDOM = 4
+_NUM_AT_RANDOM = 4
 _READERS = 4
 _FEW_SHARDS = 10  # these are read within seconds: no bar is drawn
 
@@ -29,7 +29,7 @@ class Sample:
     """A record to look at and listen to.
 
     Args:
-        why: What it stands for, one of `REASONS`.
+        why: What it stands for: some of `EXTREMES`, or `AT_RANDOM`.
         shard, place: Where it lies; places count from 0.
         record: What it holds.
     """
@@ -109,7 +109,7 @@ def survey(index: Index, every_shard: bool) -> Survey:
     if every_shard and not findings:
         findings += _compare_characters(index, sum((found.characters for found in facts), Counter()))
     for some in samples.values():
-        some.sort(key=lambda sample: REASONS.index(sample.why))
+        some.sort(key=lambda sample: [*EXTREMES, AT_RANDOM].index(sample.why.partition(",")[0]))
     return Survey(index, looked_at, speakers, samples, _rejects(index), tuple(findings))
 
 
@@ -135,20 +135,18 @@ def choose(index: Index, split: str) -> dict[tuple[int, int], str]:
         index: The shards.
         split: Which of them.
     Returns:
-        (Number of the shard, place in it) -> why.
+        (Number of the shard, place in it) -> why, in the order in which they are to be shown.
     """
     lengths, labels = index.lengths(split), index.label_counts(split)
-    if not len(lengths):
-        return {}
     rates = labels / np.maximum(lengths, 1)
     extremes = (rates.argmax(), rates.argmin(), lengths.argmin(), lengths.argmax())
-    drawn = np.random.default_rng(0).choice(len(lengths), min(_AT_RANDOM, len(lengths)), replace=False)
+    drawn = np.random.default_rng(0).choice(len(lengths), min(_NUM_AT_RANDOM, len(lengths)), replace=False)
     begins = np.cumsum([0] + [len(shard.num_samples) for shard in index.shards(split)])
-    picks: dict[tuple[int, int], str] = {}
-    for clip, why in zip([*extremes, *drawn], (*REASONS, *REASONS[-1:] * (_AT_RANDOM - 1)), strict=False):
+    picks: dict[tuple[int, int], list[str]] = {}
+    for clip, why in [*zip(extremes, EXTREMES, strict=True), *((clip, AT_RANDOM) for clip in drawn)]:
         number = int(np.searchsorted(begins, clip, side="right")) - 1
-        picks.setdefault((number, int(clip - begins[number])), why)
-    return picks
+        picks.setdefault((number, int(clip - begins[number])), []).append(why)
+    return {place: ", ".join(reasons) for place, reasons in picks.items()}
 
 
 def _check_all(index: Index, tasks: Sequence[_Task]) -> Iterator[ShardFacts]:
