@@ -28,10 +28,13 @@ REQUIRES = [
     "matplotlib       >= 3.8,   < 4",
 ]
 GCS = ["gcsfs >= 2024.6, < 2027"]
+DIGITS = ["num2words >= 0.5.14, < 0.6"]
 EXTRAS = {
+    "digits": DIGITS,
     "gcs": GCS,
     "test": [
         *GCS,
+        *DIGITS,
         "pytest         >= 8,   < 10",
         "pytest-timeout >= 2.3, < 3",
         "ruff           == 0.17.*",  # a linter's rules move with its version

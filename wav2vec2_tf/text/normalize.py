@@ -1,11 +1,15 @@
 """Named text rules: each takes a string and gives a string; a corpus states the names it was written with.
 
-Which characters then become labels is decided by `vocabulary`, not here.
+Some are of a language and carry its code: `spell_digits:en`. Which characters then become labels is decided by
+`vocabulary`, not here.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import cache, partial
+
+from wav2vec2_tf.text import digits, letters
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u00b4\u0060\uff07", "'"))  # ‘ ’ ʼ ´ ` ＇
 
@@ -41,24 +45,68 @@ RULES: dict[str, Callable[[str], str]] = {
     "collapse_space":      lambda text: re.sub(r"\s+", " ", text).strip(),                  # " a \t b" -> "a b"
 }  # fmt: skip
 
+# name              what it does (text, language)    whether it can      example
+LANGUAGE_RULES = {
+    "spell_digits": (digits.spell_digits,           digits.check_language),   # spell_digits:en  21 -> twenty-one
+    "letters":      (letters.fold_letters,          letters.check_language),  # letters:en       café -> cafe
+}  # fmt: skip
+
 #: Words and apostrophes in capitals, the form of LibriSpeech transcripts and of the standard English vocabulary.
 DEFAULT_RULES = ("nfc", "straight_apostrophe", "strip_punctuation", "upper", "collapse_space")
+
+
+@cache
+def find_rule(name: str) -> Callable[[str], str]:
+    """Gives the function of a rule.
+
+    >>> find_rule("letters:en")("Größe")
+    'Grosse'
+
+    Args:
+        name: Out of `RULES`, or out of `LANGUAGE_RULES` with a language.
+    Raises:
+        ValueError: There is no such rule, or not for this language; the message lists those there are.
+        ImportError: It needs a library that is not installed.
+    """
+    if name in RULES:
+        return RULES[name]
+    family, _, language = name.partition(":")
+    if family not in LANGUAGE_RULES or not language:
+        known = [*RULES, *(f"{family}:LANGUAGE" for family in LANGUAGE_RULES)]
+        raise ValueError(f"There is no text rule {name!r}. Choose from: {', '.join(known)}.")
+    function, check = LANGUAGE_RULES[family]
+    check(language)
+    return partial(function, language=language)
+
+
+def allowed_characters(rules: Sequence[str]) -> frozenset[str] | None:
+    """Gives the characters that a text may have after these rules: those of each language in `letters:LANGUAGE`.
+
+    >>> allowed_characters(["lower"]) is None, "ß" in allowed_characters(["letters:en", "letters:de"])
+    (True, True)
+
+    Args:
+        rules: Names of rules.
+    Returns:
+        The characters; None where no rule limits them.
+    """
+    languages = [name.removeprefix("letters:") for name in rules if name.startswith("letters:")]
+    return frozenset().union(*map(letters.characters_of, languages)) if languages else None
 
 
 def check_rules(rules: Sequence[str]) -> tuple[str, ...]:
     """Gives the rule names back as a tuple, once each of them is known.
 
     Args:
-        rules: Names out of `RULES`, in the order they apply.
+        rules: Names of rules, in the order they apply.
     Raises:
         TypeError: `rules` is one string.
-        ValueError: A name is not in the table; the message lists the names that are.
+        ValueError, ImportError: See `find_rule`.
     """
     if isinstance(rules, str):
         raise TypeError(f"Text rules come as a list of names, not as one string; write [{rules!r}].")
     for name in rules:
-        if name not in RULES:
-            raise ValueError(f"There is no text rule {name!r}. Choose from: {', '.join(RULES)}.")
+        find_rule(name)
     return tuple(rules)
 
 
@@ -70,12 +118,12 @@ def normalize(text: str, rules: Sequence[str] = DEFAULT_RULES) -> str:
 
     Args:
         text: One transcript.
-        rules: Names out of `RULES`.
+        rules: Names of rules.
     Returns:
         The transcript as the labels see it.
     Raises:
-        ValueError: A rule is unknown.
+        ValueError, ImportError: See `find_rule`.
     """
     for name in check_rules(rules):
-        text = RULES[name](text)
+        text = find_rule(name)(text)
     return text

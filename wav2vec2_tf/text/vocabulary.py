@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wav2vec2_tf.text.normalize import DEFAULT_RULES, RULES, check_rules
+from wav2vec2_tf.text.normalize import DEFAULT_RULES, check_rules, find_rule
 from wav2vec2_tf.text.tokenizer import STANDARD_TOKENS, Wav2Vec2CTCTokenizer
 
 _HEAD = STANDARD_TOKENS[:5]  # <pad> <s> </s> <unk> |
@@ -78,7 +78,7 @@ def build_vocabulary(
 
     Args:
         transcripts: Text as it stands in the corpus, before any rule.
-        rules: Names of the text rules (`wav2vec2_tf.text.normalize.RULES`) the labels will be made with.
+        rules: Names of the text rules (`wav2vec2_tf.text.normalize`) the labels will be made with.
         min_count: Characters seen less often are left out of the vocabulary and become `<unk>`.
     Returns:
         The tokenizer (`<pad> <s> </s> <unk> |`, then the characters) and the report.
@@ -93,7 +93,7 @@ def build_vocabulary(
         num_transcripts += 1
         text = transcript
         for name in rules:
-            text = ledger.enter(name, text, RULES[name](text))
+            text = ledger.enter(name, text, find_rule(name)(text))
         counts.update(text)
         for char in set(text):
             examples.setdefault(char, _excerpt(text, char))
@@ -135,7 +135,7 @@ class _Ledger:
             for char, count in (Counter(before) - Counter(after)).items():
                 if char == " ":
                     continue  # fewer spaces change no word
-                alone = RULES[rule](char)
+                alone = find_rule(rule)(char)
                 into = alone if alone != char else gained  # what a rule does in context only, such as composing é
                 self._counts[rule, char] += count
                 self._first.setdefault((rule, char), (into, _excerpt(before, char, after)))

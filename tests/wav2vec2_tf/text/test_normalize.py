@@ -2,7 +2,7 @@
 
 import pytest
 
-from wav2vec2_tf.text.normalize import DEFAULT_RULES, RULES, normalize
+from wav2vec2_tf.text.normalize import DEFAULT_RULES, RULES, allowed_characters, check_rules, normalize
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,31 @@ def test_no_rules_change_nothing():
 def test_unknown_rule_is_refused():
     with pytest.raises(ValueError, match="no text rule 'uper'. Choose from: nfc, .*upper"):
         normalize("a", [*DEFAULT_RULES, "uper"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ("letters", "no text rule 'letters'. Choose from: nfc, .*spell_digits:LANGUAGE, letters:LANGUAGE"),
+        ("upper:en", "no text rule 'upper:en'"),
+        ("letters:xx", "letters of 'xx' are not known. Choose from: ar, "),
+        ("spell_digits:xx", "num2words spells no numbers in 'xx'. It knows am, "),
+    ],
+)
+def test_rules_of_a_language_name_one_that_is_known(rule, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        check_rules([rule])
+
+
+def test_rules_of_languages_combine_with_others():
+    rules = ["nfc", "spell_digits:de", "strip_punctuation", "letters:de", "lower", "collapse_space"]
+    assert normalize("Für 21 Señores, 2,5 km", rules) == "für einundzwanzig senores zwei komma fünf km"
+
+
+def test_letters_limit_the_characters():
+    assert allowed_characters(DEFAULT_RULES) is None
+    assert "ü" in allowed_characters(["letters:de"])
+    assert not {"ü", "1", "-"} & allowed_characters(["upper", "letters:en"])
 
 
 def test_one_string_of_rules_is_refused():
