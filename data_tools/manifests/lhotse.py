@@ -63,7 +63,7 @@ def _utterances(cut: dict, audio_root: Path | str, split: str) -> Iterator[Utter
         raise ManifestError(f"{cut.get('id')} is a {what}. Take cuts that are pieces of recordings only.")
     source = _source(cut)
     for supervision in cut["supervisions"]:
-        start = max(cut["start"] + supervision["start"], 0.0)
+        start = max(0.0, cut["start"] + supervision["start"])
         whole = start == 0 and abs(cut["recording"]["duration"] - supervision["duration"]) <= _WHOLE_SECONDS
         yield Utterance(
             id=cut["id"] if len(cut["supervisions"]) == 1 else supervision["id"],
@@ -73,7 +73,7 @@ def _utterances(cut: dict, audio_root: Path | str, split: str) -> Iterator[Utter
             split=split,
             source=source,
             start_seconds=0.0 if whole else round(start, 6),
-            duration_seconds=None if whole else supervision["duration"],
+            duration_seconds=None if whole else float(supervision["duration"]),
         )
 
 
