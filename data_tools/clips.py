@@ -1,20 +1,18 @@
-"""From an utterance to the samples of its record, or to the reason why there is none; over many processes.
+"""From an utterance to the audio of its record, or to the reason why there is none.
 
-TensorFlow is not imported here, so that the processes start at once. Text is settled before (`make_tfrecords`), records
-are made after (`writer`).
+TensorFlow is not imported here, so that worker processes start at once. Text is settled before (`texts`), records are
+made after (`writer`).
 """
 
-import multiprocessing
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import io
+from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
+import soundfile
 
 from data_tools.manifest import Utterance
+from data_tools.sources import open_audio
 from wav2vec2_tf import audio
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ, ctc_frames_needed, frames_for
 
@@ -22,7 +20,7 @@ from wav2vec2_tf.lengths import SAMPLE_RATE_HZ, ctc_frames_needed, frames_for
 REASONS = {
     "missing_file":       "there is no such file",
     "unreadable":         "libsndfile cannot decode it",
-    "truncated":          "it ends before its header says",
+    "truncated":          "it ends before its header or the manifest says",
     "empty":              "it holds no samples",
     "silent":             "all samples are zero",
     "non_finite":         "it holds NaN or infinite samples",
@@ -34,8 +32,6 @@ REASONS = {
     "duplicate_id":       "an earlier line has the same id",
 }  # fmt: skip
 
-_CHUNK = 8  # utterances per message: few enough to keep memory small, enough to keep the processes busy
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -45,7 +41,7 @@ class Limits:
     max_seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """An utterance and the text its labels are made from."""
 
@@ -64,33 +60,62 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Clip:
-    """An utterance ready to be written; `pcm` is int16 little endian at 16 kHz."""
+    """An utterance ready to be written.
+
+    Args:
+        job: Whose it is.
+        audio: Mono 16 kHz, in the form asked for.
+        num_samples: Samples in it.
+    """
 
     job: Job
-    pcm: bytes
+    audio: bytes
+    num_samples: int
 
 
-def prepare(job: Job, limits: Limits) -> Clip | Rejection:
-    """Decodes one recording and checks it.
+def prepare(job: Job, limits: Limits, encoding: str = "pcm", opened: Future | None = None) -> Clip | Rejection:
+    """Decodes one recording, or the piece of it that the utterance is, and checks it.
 
     Args:
         job: What to decode.
         limits: Lengths to accept.
+        encoding: Form of the clip's audio, one of `schema.ENCODINGS`.
+        opened: What `open_audio` gives, where it was asked ahead of time.
     Returns:
         The clip, or the first reason against it.
+    Raises:
+        OSError: The storage cannot be reached, which says nothing about the clip.
     """
     utterance = job.utterance
-    stated = audio.duration_seconds(utterance.audio)
-    if stated and stated > limits.max_seconds:  # before an hour is decoded for nothing
-        return Rejection(utterance, "too_long", f"{stated:.2f} s, at most {limits.max_seconds:g} s are taken")
+    span = audio.Span(utterance.start_seconds, utterance.duration_seconds, limits.max_seconds)
     try:
-        samples = audio.to_int16(audio.load(utterance.audio))
-    except audio.AudioError as error:
-        return Rejection(utterance, error.reason, str(error))
+        source = open_audio(utterance.audio) if opened is None else opened.result()
+        samples = audio.load_int16(source, span)
+    except (ValueError, RuntimeError) as error:  # an AudioError, or what a damaged file makes a decoder say
+        return Rejection(utterance, getattr(error, "reason", "unreadable"), str(error))
     reason, detail = _objection(samples, job.text, limits)
     if reason:
         return Rejection(utterance, reason, detail)
-    return Clip(job, samples.astype("<i2", copy=False).tobytes())
+    return Clip(job, encode(samples, encoding), len(samples))
+
+
+def encode(samples: np.ndarray, encoding: str) -> bytes:
+    """Makes the payload of a record.
+
+    >>> encode(np.array([1, -2], np.int16), "pcm"), encode(np.array([1, -2], np.int16), "flac")[:4]
+    (b'\\x01\\x00\\xfe\\xff', b'fLaC')
+
+    Args:
+        samples: int16 [S] at 16 kHz.
+        encoding: One of `schema.ENCODINGS`.
+    Returns:
+        The samples, little endian; or a FLAC file of them, the same on every machine with one version of libsndfile.
+    """
+    if encoding == "pcm":
+        return samples.astype("<i2", copy=False).tobytes()
+    file = io.BytesIO()
+    soundfile.write(file, samples, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
 
 
 def _objection(samples: np.ndarray, text: str, limits: Limits) -> tuple[str, str]:
@@ -107,52 +132,3 @@ def _objection(samples: np.ndarray, text: str, limits: Limits) -> tuple[str, str
     if need > have:
         return "infeasible", f"the {len(text)} labels need at least {need} frames, the clip has {have}"
     return "", ""
-
-
-def prepare_all(jobs: Iterable[Job], limits: Limits, num_workers: int) -> Iterator[Clip | Rejection]:
-    """Prepares clips in the order of the jobs, whatever the number of processes.
-
-    Args:
-        jobs: What to decode.
-        limits: Lengths to accept.
-        num_workers: Processes; 1 works in this one.
-    Returns:
-        An iterator that holds few clips at a time.
-    Raises:
-        RuntimeError: A process died, most often for want of memory.
-    """
-    if num_workers == 1:
-        yield from (prepare(job, limits) for job in jobs)
-        return
-    # TensorFlow's threads do not survive a fork: processes are started anew.
-    pool = ProcessPoolExecutor(num_workers, multiprocessing.get_context("spawn"))
-    try:
-        yield from _in_order(pool, _chunks(jobs), limits, ahead=3 * num_workers)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _in_order(pool, chunks: Iterator[tuple[Job, ...]], limits: Limits, ahead: int) -> Iterator[Clip | Rejection]:
-    waiting = deque((chunk, pool.submit(_prepare_chunk, chunk, limits)) for chunk in islice(chunks, ahead))
-    while waiting:
-        chunk, future = waiting.popleft()
-        try:
-            results = future.result()
-        except BrokenProcessPool as error:
-            first, last = chunk[0].utterance.source, chunk[-1].utterance.source
-            raise RuntimeError(
-                f"A worker process died at or soon after {first} .. {last}, most often for want of memory. "
-                "Use fewer --workers, or a smaller --max_seconds."
-            ) from error
-        waiting.extend((chunk, pool.submit(_prepare_chunk, chunk, limits)) for chunk in islice(chunks, 1))
-        yield from results
-
-
-def _chunks(jobs: Iterable[Job]) -> Iterator[tuple[Job, ...]]:
-    jobs = iter(jobs)
-    while chunk := tuple(islice(jobs, _CHUNK)):
-        yield chunk
-
-
-def _prepare_chunk(jobs: tuple[Job, ...], limits: Limits) -> list[Clip | Rejection]:
-    return [prepare(job, limits) for job in jobs]

@@ -4,72 +4,62 @@
     python -m data_tools.make_tfrecords --librispeech DIR --out OUT
 
 OUT gets the shards, vocab.json, rejects.tsv (clips left out and why), report.txt, lengths.png and, last, index.json.
-The shards do not depend on the number of workers.
+The shards do not depend on the number of workers. A run that was stopped goes on when it is asked for again.
 """
 
-import os
-import shutil
+import json
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import jsonargparse
-from tqdm import tqdm
 
 from data_tools import report
-from data_tools.clips import Clip, Job, Limits, Rejection, prepare_all
+from data_tools.assembly import Cutting, Texts, check_space, planned, put_together, settings, write_all
+from data_tools.clips import Limits, Rejection
 from data_tools.index import INDEX_FILE, Index, disk_error, save_index
-from data_tools.manifest import Utterance
-from data_tools.manifests.librispeech import read_librispeech
-from data_tools.manifests.tabular import read_table
+from data_tools.manifests import CorpusOptions, read_corpus
+from data_tools.place import Place
+from data_tools.progress import Progress, refuse_others
 from data_tools.texts import read_vocabulary, settle_texts
-from wav2vec2_tf.audio import duration_seconds
-from wav2vec2_tf.files import write_json, write_text
-from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
+from data_tools.workers import Workers
+from data_tools.writer import Recipe
 from wav2vec2_tf.text.normalize import DEFAULT_RULES, check_rules
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 from wav2vec2_tf.text.vocabulary import build_vocabulary
 
-# data_tools.writer imports TensorFlow; worker processes import this module, so it is imported where it is used
-
 COMPANIONS = ("vocab.json", "rejects.tsv", "report.txt", "lengths.png")
 
-_ABOUT = (
-    "Writes a corpus as TFRecord shards, from a table (--manifest, --audio_root) or from LibriSpeech (--librispeech)."
-)
-_PROBED = 200  # headers read to estimate the size of a corpus
+_ABOUT = "Writes a corpus as TFRecord shards; a run that was stopped goes on when it is asked for again."
 _SHOWN_LINES = 60  # of the vocabulary's account
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to write, and how.
+@dataclass(frozen=True, kw_only=True)
+class Options(CorpusOptions):
+    """What to write, and how; the corpus is named as `CorpusOptions` says.
 
     Args:
-        out: Folder for the shards; it must not hold any yet.
-        manifest: Table of recordings: UTF-8, tab separated, no quoting, a header; columns path and transcript,
-            optionally speaker, split and id.
-        audio_root: Folder that the manifest's paths are relative to.
-        librispeech: LibriSpeech as unpacked, instead of a manifest.
+        out: Folder for the shards, local or gs://; it must not hold any but those of the same run, stopped.
         text_rules: What makes labels out of transcripts, in order, such as [nfc,lower]; the names are those of
             wav2vec2_tf.text.normalize.
         vocab: A vocab.json; a text with other characters is rejected. Without it, one is built from the transcripts.
+        encoding: Form of the audio in the records: samples as they are, or FLAC, which takes about half the room.
         shard_megabytes: Size of a shard.
+        shuffle_seed: Shuffles the utterances of a split over its shards; without it they keep the corpus' order.
         min_seconds: Shorter clips are rejected.
         max_seconds: Longer clips are rejected.
-        workers: Processes that decode; 0 is one per core.
+        workers: Processes that decode and write; 0 is one per core.
     """
 
     out: Path
-    manifest: Path | None = None
-    audio_root: Path | None = None
-    librispeech: Path | None = None
     text_rules: tuple[str, ...] = DEFAULT_RULES
     vocab: Path | None = None
+    encoding: Literal["pcm", "flac"] = "pcm"
     shard_megabytes: float = 100.0
+    shuffle_seed: int | None = None
     min_seconds: float = 0.1
     max_seconds: float = 40.0
     workers: int = 0
@@ -83,43 +73,53 @@ def make_tfrecords(options: Options) -> Index:
     Returns:
         What was written.
     Raises:
-        ValueError: An option or the manifest is wrong; nothing was written.
-        OSError: `out` holds shards already, or the disk is full.
+        ValueError: An option or the corpus is wrong; nothing was written.
+        OSError: `out` holds other shards already, the disk is full, or a bucket cannot be used.
+        RuntimeError: A worker process died.
     """
     started = time.monotonic()
     rules = check_rules(options.text_rules)
-    utterances = read_utterances(options)
-    _check_folder(options.out)
+    place = Place.of(options.out)
+    refuse_others(place)
+    utterances = read_corpus(options)
     if options.vocab is None:
         tokenizer, vocabulary = build_vocabulary((utterance.text for utterance in utterances), rules)
     else:
         tokenizer = read_vocabulary(options.vocab)
         vocabulary = f"{len(tokenizer)} tokens from {options.vocab}"
     print(_shortened(str(vocabulary)), flush=True)
-    jobs, rejections = settle_texts(utterances, rules, tokenizer if options.vocab else None)
-    _check_space(options.out, [job.utterance for job in jobs])
-    index = _write_shards(jobs, options, rules, rejections)
-    told = report.describe(index, time.monotonic() - started, len(utterances))
+    texts = Texts(*settle_texts(utterances, rules, tokenizer if options.vocab else None), rules)
+    recipe = Recipe(place, Limits(options.min_seconds, options.max_seconds), options.encoding)
+    progress, (index, rejections), seconds_written = _write(texts, recipe, options)
+    told = report.describe(index, time.monotonic() - started, len(utterances), seconds_written)
     try:
         _write_companions(index, tokenizer, rejections, f"{told}\n{vocabulary}\n")
-        if not index.splits:
-            raise ValueError(f"All {len(utterances)} utterances were rejected; {options.out}/rejects.tsv says why.")
-        save_index(index)
+        if index.splits:
+            save_index(index)
+        progress.forget()
     except OSError as error:
-        raise disk_error(options.out, error, "Remove that folder: its shards have no index.") from error
+        raise disk_error(options.out, error, "The shards are finished, their index is not.") from error
+    if not index.splits:
+        raise ValueError(f"All {len(utterances)} utterances were rejected; {options.out}/rejects.tsv says why.")
     print(f"{told}\n{options.out}: shards, {', '.join(COMPANIONS)}, {INDEX_FILE}")
     return index
 
 
-def _write_shards(jobs: Sequence[Job], options: Options, rules: tuple[str, ...], rejections: list[Rejection]) -> Index:
-    options.out.mkdir(parents=True, exist_ok=True)
-    characters: Counter[str] = Counter()
-    clips = _accepted(jobs, options, rejections, characters)
-    from data_tools.writer import write_shards
-
-    splits = write_shards(clips, options.out, int(options.shard_megabytes * 1e6))
-    rejected = dict(Counter(rejection.reason for rejection in rejections).most_common())
-    return Index(options.out, SAMPLE_RATE_HZ, rules, dict(characters.most_common()), rejected, splits)
+def _write(texts: Texts, recipe: Recipe, options: Options):
+    """Writes the shards; those that a run that was stopped has finished stay."""
+    if recipe.place.is_bucket:
+        recipe.place.check_writable()  # before hours of work
+    cutting = Cutting(int(options.shard_megabytes * 1e6), options.shuffle_seed)
+    progress = Progress(recipe.place, settings(texts, cutting, recipe))
+    with Workers(options.workers) as workers:
+        plan = planned(progress, texts.jobs, cutting, recipe.encoding, workers)
+        accounts = progress.finished()
+        if accounts:
+            print(f"{options.out}: {len(accounts)} of {plan.num_shards} shards are there already", flush=True)
+        check_space(progress, plan, accounts, texts.jobs)
+        progress.begin(plan.cuts)
+        seconds_written = write_all(plan, texts.jobs, recipe, accounts, workers)
+    return progress, put_together(plan, texts, recipe, accounts), seconds_written
 
 
 def _shortened(text: str) -> str:
@@ -129,64 +129,17 @@ def _shortened(text: str) -> str:
     return "\n".join([*lines[:_SHOWN_LINES], f"... {len(lines) - _SHOWN_LINES} more lines in report.txt"])
 
 
-def read_utterances(options: Options) -> list[Utterance]:
-    """Reads the manifest that the options name.
-
-    Raises:
-        ValueError: They name none or two, or it cannot be used.
-    """
-    if (options.manifest is None) == (options.librispeech is None):
-        raise ValueError("Name one corpus: --manifest FILE.tsv with --audio_root DIR, or --librispeech DIR.")
-    if options.librispeech is not None:
-        return read_librispeech(options.librispeech)
-    if options.audio_root is None:
-        raise ValueError("--manifest needs --audio_root, the folder that its paths are relative to.")
-    return read_table(options.manifest, options.audio_root)
-
-
-def _check_folder(out: Path) -> None:
-    found = sorted(path.name for path in out.glob("*") if path.name == INDEX_FILE or ".tfrecord" in path.name)
-    if found:
-        raise FileExistsError(
-            f"--out {out} already holds {found[0]} and {len(found) - 1} more files of shards. "
-            "Remove that folder, or name another one."
-        )
-
-
-def _check_space(out: Path, utterances: Sequence[Utterance]) -> None:
-    probed = utterances[:: max(1, len(utterances) // _PROBED)]
-    seconds = [duration_seconds(utterance.audio) or 0.0 for utterance in probed]
-    need = int(sum(seconds) / max(len(probed), 1) * len(utterances) * SAMPLE_RATE_HZ * 2)
-    existing = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(existing).free
-    if need > free:
-        raise OSError(
-            f"The shards will take about {need} bytes, {existing} has {free} free. Make room, or name an --out on "
-            "another disk."
-        )
-
-
-def _accepted(
-    jobs: Sequence[Job], options: Options, rejections: list[Rejection], characters: Counter[str]
-) -> Iterator[Clip]:
-    """Yields the clips to write; notes the others in `rejections`, and what the texts are made of in `characters`."""
-    limits = Limits(options.min_seconds, options.max_seconds)
-    prepared = prepare_all(jobs, limits, options.workers or os.cpu_count() or 1)
-    for result in tqdm(prepared, total=len(jobs), unit="clip", desc="shards", smoothing=0.05):
-        if isinstance(result, Rejection):
-            rejections.append(result)
-        else:
-            characters.update(result.job.text)
-            yield result
-
-
 def _write_companions(
     index: Index, tokenizer: Wav2Vec2CTCTokenizer, rejections: Sequence[Rejection], told: str
 ) -> None:
-    write_json(index.folder / "vocab.json", tokenizer.vocab)
-    write_text(index.folder / "rejects.tsv", report.rejects_table(rejections))
-    write_text(index.folder / "report.txt", told)
-    report.draw(index, index.folder / "lengths.png")
+    place = Place.of(index.folder)
+    place.write_text("vocab.json", json.dumps(tokenizer.vocab, indent=2, ensure_ascii=False) + "\n")
+    place.write_text("rejects.tsv", report.rejects_table(rejections))
+    place.write_text("report.txt", told)
+    with place.workshop() as folder:
+        picture = folder / "lengths.png.part"
+        report.draw(index, picture)
+        place.upload(picture, "lengths.png")
 
 
 def _underscored(arguments: Sequence[str]) -> list[str]:
@@ -213,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"make_tfrecords: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("make_tfrecords: interrupted; --out has no index.json and so does not count as shards", file=sys.stderr)
+        print("make_tfrecords: interrupted; ask for the same again and it goes on", file=sys.stderr)
         return 130
     return 0
 

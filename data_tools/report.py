@@ -39,13 +39,14 @@ def histogram(seconds: np.ndarray, max_bins: int = 20) -> Histogram:
     return Histogram(step, np.bincount((seconds / step).astype(int)))
 
 
-def describe(index: Index, seconds: float, num_read: int) -> str:
+def describe(index: Index, seconds: float, num_read: int, seconds_written: float) -> str:
     """Tells a corpus in lines for a terminal.
 
     Args:
         index: What was written.
         seconds: How long that took.
-        num_read: Utterances in the manifest.
+        num_read: Utterances in the corpus.
+        seconds_written: Audio written in that time; less than all where a run that was stopped went on.
     Returns:
         Lines of plain text.
     """
@@ -62,7 +63,9 @@ def describe(index: Index, seconds: float, num_read: int) -> str:
     lines += [f"  {reason:<20} {count:>6}  {REASONS[reason]}" for reason, count in index.rejected.items()]
     every = all_seconds(index)
     lines += ["", "lengths", *_bars(histogram(every))]
-    lines += ["", f"{every.sum() / 3600:.2f} hours in {seconds:.1f} s, {every.sum() / seconds:.0f} times real time"]
+    rate = f"{seconds_written / 3600:.2f} hours in {seconds:.1f} s, {seconds_written / seconds:.0f} times real time"
+    went_on = seconds_written < every.sum() - 1e-3
+    lines += ["", rate + (f"; the other {(every.sum() - seconds_written) / 3600:.2f} were there" if went_on else "")]
     return "\n".join(lines) + "\n"
 
 
@@ -99,7 +102,7 @@ def draw(index: Index, path: Path) -> None:
         axes.hist(clips, bins=np.linspace(0, longest, 41), histtype="step", linewidth=1.5, label=label)
         axes.legend()
     axes.set(xlabel="length of a clip in seconds", ylabel="clips", xlim=(0, longest), title=index.folder.name)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, format="png")
     pyplot.close(figure)
 
 

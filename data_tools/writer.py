@@ -1,113 +1,153 @@
-"""Clips -> shards on disk, whole or not at all.
+"""One shard: its utterances -> a file of records and an account of it, whole or not at all.
 
-Shards are written as `.part` files and get their names when all of them are complete; the caller writes the index after
-that. Decoding is left to `clips`, the form of a record to `schema`.
+Which utterances those are is left to `shard_plan`, what happens to them to `clips`, the form of a record to `schema`;
+which shards are still to be written, and their index, to `progress`. Needs no TensorFlow.
 """
 
-import contextlib
-import os
-from collections.abc import Iterable
+import shutil
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-
-import numpy as np
-import tensorflow as tf
+from typing import BinaryIO
 
 from data_tools import schema
-from data_tools.clips import Clip
-from data_tools.index import Shard, disk_error
+from data_tools.clips import Clip, Job, Limits, Rejection, prepare
+from data_tools.index import disk_error
+from data_tools.place import Place
+from data_tools.records import FRAME_BYTES, frame
+from data_tools.shard_plan import ShardTask
+from data_tools.sources import is_remote, open_audio
 
-_FRAMING_BYTES = 16  # per record: length, checksum of the length, checksum of the record
+_BUFFER_BYTES = 1 << 20
+_FETCHES = 8  # recordings in a bucket that one process asks for at a time
+KEPT = "Finished shards are kept."
 
 
-def write_shards(clips: Iterable[Clip], folder: Path, shard_bytes: int) -> dict[str, tuple[Shard, ...]]:
-    """Writes clips to `SPLIT-00000-of-00003.tfrecord` files, in order, one sequence of shards per split.
+@dataclass(frozen=True)
+class Recipe:
+    """What all shards of a corpus have in common.
 
     Args:
-        clips: What to write; taken one at a time.
-        folder: Where to; must exist.
-        shard_bytes: A shard is closed before it would grow past this; a record that is larger has a shard of its own.
-    Returns:
-        Split -> its shards, in the order in which the splits were first met.
-    Raises:
-        OSError: The disk is full, or refuses for another reason. Nothing of this call is left behind.
+        place: Where they go.
+        limits: Lengths to accept.
+        encoding: One of `schema.ENCODINGS`.
     """
-    writers: dict[str, _SplitWriter] = {}
-    placed: list[Path] = []
+
+    place: Place
+    limits: Limits
+    encoding: str
+
+
+@dataclass
+class Account:
+    """What became of the jobs of one shard; JSON is made of it.
+
+    Args:
+        file: The shard; there is none of 0 records.
+        records, bytes: How many, and its size.
+        num_samples, num_labels: Of each record.
+        characters: Character -> occurrences in the records' texts.
+        rejections: [place among the shard's jobs, reason, detail] of each job that is left out.
+    """
+
+    file: str
+    records: int = 0
+    bytes: int = 0
+    num_samples: list[int] = field(default_factory=list)
+    num_labels: list[int] = field(default_factory=list)
+    characters: Counter[str] = field(default_factory=Counter)
+    rejections: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def add(self, clip: Clip, size: int) -> None:
+        """Books a record."""
+        self.records += 1
+        self.bytes += size
+        self.num_samples.append(clip.num_samples)
+        self.num_labels.append(len(clip.job.text))
+        self.characters.update(clip.job.text)
+
+
+def write_shard(task: ShardTask, recipe: Recipe) -> Account:
+    """Decodes the utterances of a shard and writes it. One clip is in memory at a time.
+
+    Args:
+        task: What to write.
+        recipe: How, and where to.
+    Returns:
+        The account. The file has its name if there is a record in it; one that was there is replaced.
+    Raises:
+        OSError: The disk is full, or refuses for another reason; or a bucket cannot be reached. Nothing of this shard
+            is left behind.
+    """
+    account = Account(task.file)
     try:
-        for clip in clips:
-            split = clip.job.utterance.split
-            writers.setdefault(split, _SplitWriter(folder, split, shard_bytes)).add(clip)
-        return {split: writer.finish(placed) for split, writer in writers.items()}
-    except (OSError, tf.errors.OpError) as error:
-        _remove(writers, placed)
-        raise disk_error(folder, error, "What was written has been removed.") from error
-    except BaseException:
-        _remove(writers, placed)
-        raise
+        with recipe.place.workshop() as folder:
+            _check_room(folder, task)
+            part = folder / f"{task.file}.part"
+            try:
+                _write(task, recipe, part, account)
+                if account.records:
+                    recipe.place.upload(part, task.file)
+            finally:
+                part.unlink(missing_ok=True)
+    except _SourceError as error:
+        raise error.__cause__ from None
+    except OSError as error:
+        raise disk_error(recipe.place, error, KEPT) from error
+    return account
 
 
-def _remove(writers: dict[str, "_SplitWriter"], placed: list[Path]) -> None:
-    for writer in writers.values():
-        writer.abandon()
-    for path in placed:
-        path.unlink(missing_ok=True)
+class _SourceError(Exception):
+    """Carries an OSError of reading a recording past what handles those of writing."""
 
 
-class _SplitWriter:
-    """The shards of one split."""
+def _check_room(folder: Path, task: ShardTask) -> None:
+    free = shutil.disk_usage(folder).free
+    if task.estimated_bytes > free:
+        raise OSError(f"{task.file} takes about {task.estimated_bytes} bytes")
 
-    def __init__(self, folder: Path, split: str, shard_bytes: int):
-        self._folder, self._split, self._shard_bytes = folder, split, shard_bytes
-        self._shards: list[Shard] = []  # closed ones
-        self._file: tf.io.TFRecordWriter | None = None
-        self._parts: list[Path] = []
 
-    def add(self, clip: Clip) -> None:
-        utterance = clip.job.utterance
-        record = schema.serialize(
-            id=utterance.id, audio=clip.pcm, encoding="pcm", num_samples=len(clip.pcm) // 2,
-            transcript=utterance.text, text=clip.job.text, speaker=utterance.speaker, source=utterance.source,
-        )  # fmt: skip
-        size = len(record) + _FRAMING_BYTES
-        if self._file is not None and self._bytes + size > self._shard_bytes:
-            self._close()
-        if self._file is None:
-            self._open()
-        self._file.write(record)
-        self._bytes += size
-        self._num_samples.append(len(clip.pcm) // 2)
-        self._num_labels.append(len(clip.job.text))
+def _write(task: ShardTask, recipe: Recipe, part: Path, account: Account) -> None:
+    with open(part, "wb", buffering=_BUFFER_BYTES) as file:
+        for place, result in enumerate(_results(task.jobs, recipe)):
+            if isinstance(result, Rejection):
+                account.rejections.append((place, result.reason, result.detail))
+            else:
+                account.add(result, _write_record(file, result, recipe.encoding))
+    if part.stat().st_size != account.bytes:
+        raise OSError(f"{part.name} has {part.stat().st_size} bytes on disk, {account.bytes} were written")
 
-    def finish(self, placed: list[Path]) -> tuple[Shard, ...]:
-        """Closes the last shard and gives all their final names; `placed` takes note of each file that has one."""
-        self._close()
-        named = []
-        for number, (part, shard) in enumerate(zip(self._parts, self._shards, strict=True)):
-            file = f"{self._split}-{number:05d}-of-{len(self._shards):05d}.tfrecord"
-            placed.append(part.rename(self._folder / file))
-            named.append(Shard(file, shard.records, shard.bytes, shard.num_samples, shard.num_labels))
-        return tuple(named)
 
-    def abandon(self) -> None:
-        """Removes what has no final name."""
-        if self._file is not None:
-            with contextlib.suppress(tf.errors.OpError):  # a disk that failed before fails again
-                self._file.close()
-        for part in self._parts:
-            part.unlink(missing_ok=True)
+def _write_record(file: BinaryIO, clip: Clip, encoding: str) -> int:
+    utterance = clip.job.utterance
+    record = schema.serialize(
+        id=utterance.id, audio=clip.audio, encoding=encoding, num_samples=clip.num_samples,
+        transcript=utterance.text, text=clip.job.text, speaker=utterance.speaker, source=utterance.source,
+    )  # fmt: skip
+    file.writelines(frame(record))
+    return len(record) + FRAME_BYTES
 
-    def _open(self) -> None:
-        self._parts.append(self._folder / f"{self._split}-{len(self._shards):05d}.tfrecord.part")
-        self._file = tf.io.TFRecordWriter(str(self._parts[-1]))
-        self._bytes, self._num_samples, self._num_labels = 0, [], []
 
-    def _close(self) -> None:
-        self._file.close()
-        self._file = None
-        part = self._parts[-1]
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        if part.stat().st_size != self._bytes:
-            raise OSError(f"{part.name} has {part.stat().st_size} bytes on disk, {self._bytes} were written")
-        counts = (np.array(counts, np.int64) for counts in (self._num_samples, self._num_labels))
-        self._shards.append(Shard(part.name, len(self._num_samples), self._bytes, *counts))
+def _results(jobs: Sequence[Job], recipe: Recipe) -> Iterator[Clip | Rejection]:
+    for job, opened in _opened(jobs):
+        try:
+            result = prepare(job, recipe.limits, recipe.encoding, opened)
+        except OSError as error:
+            raise _SourceError from error
+        yield result
+
+
+def _opened(jobs: Sequence[Job]) -> Iterator[tuple[Job, Future | None]]:
+    """Asks for recordings in a bucket ahead of time, many at once: it takes its time for each answer."""
+    if not any(is_remote(job.utterance.audio) for job in jobs):
+        yield from ((job, None) for job in jobs)
+        return
+    with ThreadPoolExecutor(_FETCHES) as pool:
+        asked = ((job, pool.submit(open_audio, job.utterance.audio)) for job in jobs)
+        waiting = deque(islice(asked, 2 * _FETCHES))
+        while waiting:
+            yield waiting.popleft()
+            waiting.extend(islice(asked, 1))

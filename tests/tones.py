@@ -40,7 +40,7 @@ def make_shards(folder: Path, splits: dict[str, int], words=WORDS) -> Path:
             soundfile.write(audio / name, speak(text, seed=len(rows)), RATE_HZ)
             rows.append(f"{name}\t{text}\ts\t{split}")
     (audio / "manifest.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    make_tfrecords(Options(folder / "shards", audio / "manifest.tsv", audio, workers=1))
+    make_tfrecords(Options(out=folder / "shards", manifest=audio / "manifest.tsv", audio_root=audio, workers=1))
     return folder / "shards"
 
 

@@ -55,5 +55,5 @@ def shards(tmp_path_factory):
     for i in range(7):
         corpus.add(TEXTS[i % 5], seconds=1 + i / 10, split="test")
     out = tmp_path_factory.mktemp("shards")
-    make_tfrecords(Options(out, corpus.manifest, corpus.root, shard_megabytes=0.6, workers=1))
+    make_tfrecords(Options(out=out, manifest=corpus.manifest, audio_root=corpus.root, shard_megabytes=0.6, workers=1))
     return out

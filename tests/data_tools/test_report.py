@@ -22,11 +22,16 @@ def test_bins_have_round_widths_and_count_all():
 
 
 def test_the_report_tells_hours_utterances_and_reasons(tmp_path):
-    text = describe(index_of(tmp_path, 1_800, 1_800, 3_600), seconds=10, num_read=6)
+    text = describe(index_of(tmp_path, 1_800, 1_800, 3_600), seconds=10, num_read=6, seconds_written=7_200)
     assert "train                         3     2.00      1      5.0" in text
     assert "rejected: 3 of 6" in text
     assert "silent                    2  all samples are zero" in text
     assert "2.00 hours in 10.0 s, 720 times real time" in text
+
+
+def test_a_run_that_went_on_boasts_of_what_it_did_only(tmp_path):
+    text = describe(index_of(tmp_path, 1_800, 1_800, 3_600), seconds=10, num_read=6, seconds_written=3_600)
+    assert "1.00 hours in 10.0 s, 360 times real time; the other 1.00 were there" in text
 
 
 def test_the_picture_is_a_png(tmp_path):

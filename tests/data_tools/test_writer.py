@@ -1,65 +1,81 @@
+import json
 import resource
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_tools import schema
-from data_tools.clips import Clip, Job
+from data_tools import schema, writer
+from data_tools.clips import Clip, Job, Limits, Rejection
 from data_tools.manifest import Utterance
-from data_tools.writer import write_shards
+from data_tools.place import Place
+from data_tools.shard_plan import ShardTask
+from data_tools.writer import Recipe, write_shard
 
 RECORD_BYTES = 2_000
 
 
-def clip(i, split="train", size=RECORD_BYTES):
-    utterance = Utterance(f"u{i}", Path(f"{i}.wav"), "Yes.", "s", split, f"{i}.wav")
-    return Clip(Job(utterance, "YES"), np.full(size // 2, i, "<i2").tobytes())
+@pytest.fixture(autouse=True)
+def clips_of_a_chosen_size(monkeypatch):
+    """Each clip is as large as its transcript says; "silent" ones are rejected."""
+
+    def prepare(job, limits, encoding, opened):
+        if job.utterance.text == "silent":
+            return Rejection(job.utterance, "silent", "all samples are zero")
+        return Clip(job, bytes(int(job.utterance.text)), int(job.utterance.text) // 2)
+
+    monkeypatch.setattr(writer, "prepare", prepare)
 
 
-def ids(folder, shards):
-    return [
-        schema.parse(record)["id"].numpy().decode()
-        for shard in shards
-        for record in tf.data.TFRecordDataset(str(folder / shard.file))
-    ]
+def task(*sizes, estimated_bytes=0):
+    jobs = (Job(Utterance(f"u{i}", Path(f"{i}.wav"), str(size), "s", "dev", ""), "YES") for i, size in enumerate(sizes))
+    return ShardTask("dev-00000-of-00001.tfrecord", "dev", tuple(jobs), estimated_bytes)
+
+
+def recipe(folder):
+    return Recipe(Place.of(folder), Limits(0.1, 30), "pcm")
+
+
+def ids(path):
+    return [schema.parse(record)["id"].numpy().decode() for record in tf.data.TFRecordDataset(str(path))]
 
 
 def files(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_records_keep_their_order_over_shards(tmp_path):
-    splits = write_shards(map(clip, range(7)), tmp_path, shard_bytes=3 * (RECORD_BYTES + 200))
-    assert files(tmp_path) == [f"train-0000{i}-of-00003.tfrecord" for i in range(3)]
-    assert ids(tmp_path, splits["train"]) == [f"u{i}" for i in range(7)]
-    assert [shard.records for shard in splits["train"]] == [3, 3, 1]
+def test_tensorflow_reads_the_records_in_their_order(tmp_path):
+    write_shard(task(*[RECORD_BYTES] * 7), recipe(tmp_path))
+    assert files(tmp_path) == ["dev-00000-of-00001.tfrecord"]
+    assert ids(tmp_path / "dev-00000-of-00001.tfrecord") == [f"u{i}" for i in range(7)]
 
 
-def test_a_shard_knows_its_size_and_the_lengths_in_it(tmp_path):
-    (shard,) = write_shards([clip(0, size=400), clip(1, size=600)], tmp_path, 10**6)["train"]
-    assert shard.bytes == (tmp_path / shard.file).stat().st_size
-    assert (shard.num_samples.tolist(), shard.num_labels.tolist()) == ([200, 300], [3, 3])
+def test_an_account_tells_size_lengths_characters_and_rejections(tmp_path):
+    account = write_shard(task(400, "silent", 600), recipe(tmp_path))
+    assert account.bytes == (tmp_path / account.file).stat().st_size
+    assert (account.records, account.num_samples, account.num_labels) == (2, [200, 300], [3, 3])
+    assert account.characters == {"Y": 2, "E": 2, "S": 2}
+    assert account.rejections == [(1, "silent", "all samples are zero")]
+    json.dumps(vars(account))
 
 
-def test_no_shard_is_larger_than_asked_unless_one_record_is(tmp_path):
-    sizes = [500, 500, 5_000, 500]
-    (shards,) = write_shards((clip(i, size=size) for i, size in enumerate(sizes)), tmp_path, 2_000).values()
-    assert [shard.records for shard in shards] == [2, 1, 1]
+def test_a_shard_of_nothing_is_no_file(tmp_path):
+    assert write_shard(task("silent"), recipe(tmp_path)).records == 0
+    assert files(tmp_path) == []
 
 
-def test_each_split_has_its_own_shards(tmp_path):
-    splits = write_shards([clip(0), clip(1, "dev"), clip(2)], tmp_path, 10**6)
-    assert {split: ids(tmp_path, shards) for split, shards in splits.items()} == {"train": ["u0", "u2"], "dev": ["u1"]}
+def test_a_shard_that_is_there_is_replaced(tmp_path):
+    (tmp_path / "dev-00000-of-00001.tfrecord").write_bytes(b"of an end between the shard and its note")
+    write_shard(task(400), recipe(tmp_path))
+    assert ids(tmp_path / "dev-00000-of-00001.tfrecord") == ["u0"]
 
 
-def test_a_disk_that_fills_up_leaves_nothing_behind(tmp_path):
+def test_a_disk_that_fills_up_leaves_nothing_of_the_shard_behind(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # no file may grow past this
     try:
-        with pytest.raises(OSError, match=r"could not be written \(.*\d+ bytes are free there. What was written has"):
-            write_shards((clip(i, size=20_000) for i in range(50)), tmp_path, 10**6)
+        with pytest.raises(OSError, match=r"could not be written \(.*bytes are free there. Finished shards are kept."):
+            write_shard(task(*[20_000] * 50), recipe(tmp_path))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert files(tmp_path) == []
@@ -71,38 +87,44 @@ def test_a_disk_that_is_full_at_the_end_leaves_nothing_behind(tmp_path, monkeypa
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match=f"{tmp_path} could not be written .*No space left on device"):
-        write_shards([clip(0)], tmp_path, 10**6)
+        write_shard(task(400), recipe(tmp_path))
     assert files(tmp_path) == []
+
+
+def test_a_shard_is_not_begun_where_there_is_no_room_for_it(tmp_path):
+    with pytest.raises(OSError, match=r"dev-00000-of-00001.tfrecord takes about 1\d+ bytes\); \d+ bytes are free"):
+        write_shard(task(400, estimated_bytes=10**18), recipe(tmp_path))
 
 
 def test_a_file_that_lost_bytes_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.setattr("data_tools.writer._FRAMING_BYTES", 17)
-    with pytest.raises(OSError, match=r"train-00000.tfrecord.part has \d+ bytes on disk, \d+ were written"):
-        write_shards([clip(0)], tmp_path, 10**6)
+    monkeypatch.setattr("data_tools.writer.FRAME_BYTES", 17)
+    with pytest.raises(OSError, match=r"dev-00000-of-00001.tfrecord.part has \d+ bytes on disk, \d+ were written"):
+        write_shard(task(400), recipe(tmp_path))
     assert files(tmp_path) == []
 
 
-def test_names_are_given_to_all_shards_or_to_none(tmp_path, monkeypatch):
-    rename = Path.rename
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ConnectionError])
+def test_what_stops_the_decoding_is_told_as_it_is_and_leaves_nothing_behind(tmp_path, monkeypatch, stop):
+    def prepare(job, limits, encoding, opened):
+        assert files(tmp_path) == ["dev-00000-of-00001.tfrecord.part"]
+        raise stop("the storage cannot be reached")
 
-    def fails_at_the_second(self, target):
-        if "00001-of" in str(target):
-            raise OSError(5, "Input/output error")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", fails_at_the_second)
-    with pytest.raises(OSError, match="Input/output error"):
-        write_shards(map(clip, range(3)), tmp_path, shard_bytes=100)
+    monkeypatch.setattr(writer, "prepare", prepare)
+    with pytest.raises(stop, match="^the storage cannot be reached$"):
+        write_shard(task(400), recipe(tmp_path))
     assert files(tmp_path) == []
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupted_run_leaves_nothing_behind(tmp_path, stop):
-    def clips():
-        yield clip(0)
-        assert files(tmp_path) == ["train-00000.tfrecord.part"]
-        raise stop
+def test_recordings_in_a_bucket_are_asked_for_ahead_of_time(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(writer, "open_audio", lambda audio: asked.append(audio) or b"bytes")
 
-    with pytest.raises(stop):
-        write_shards(clips(), tmp_path, 10**6)
-    assert files(tmp_path) == []
+    def prepare(job, limits, encoding, opened):
+        assert opened.result() == b"bytes"
+        assert len(asked) > int(job.utterance.id[1:])
+        return Clip(job, bytes(2), 1)
+
+    monkeypatch.setattr(writer, "prepare", prepare)
+    jobs = [Job(Utterance(f"u{i}", f"gs://bucket/{i}.wav", "x", "s", "dev", ""), "YES") for i in range(40)]
+    account = write_shard(ShardTask("dev-00000-of-00001.tfrecord", "dev", tuple(jobs), 0), recipe(tmp_path))
+    assert ids(tmp_path / account.file) == [f"u{i}" for i in range(40)]
