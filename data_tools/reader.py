@@ -1,22 +1,27 @@
-"""Shards -> batches of static shape, as a tf.data pipeline without Python in its path.
+"""Shards -> batches of static shape, as a tf.data pipeline; Python is in its path for FLAC and augmentation only.
 
 The order is decided by `plan`, before anything is read; labels are looked up from the records' text, so shards do not
-depend on a vocabulary. Normalising the audio is left to the training step.
+depend on a vocabulary. Payloads are unpacked by `payload`, clips changed by `augment`; normalising them is left to the
+training step.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from data_tools.augment import AugmentConfig, make_augmenter
 from data_tools.buckets import Buckets, plan_buckets
 from data_tools.index import Index, Shard, load_index
+from data_tools.payload import unpack
 from data_tools.plan import WINDOW_BYTES, EpochPlan, plan_epoch
 from data_tools.schema import READABLE_VERSIONS, parse_batch
 
 __all__ = ["Buckets", "Index", "batches", "load_index", "plan_buckets", "plan_epoch"]
 
 _PARALLEL_READS = 4
+_PARALLEL_BATCHES = min(8, os.cpu_count() or 2)
 _PREPARED_BATCHES = 2
 
 
@@ -31,6 +36,7 @@ def batches(
     epoch: int = 0,
     speeds: Sequence[float] = (1.0,),
     shortest_first: bool = False,
+    augment: AugmentConfig | None = None,
     skip: int = 0,
     window_bytes: int = WINDOW_BYTES,
     num_hosts: int = 1,
@@ -46,30 +52,33 @@ def batches(
         buckets: From `plan_buckets`.
         seed, epoch, speeds, shortest_first, window_bytes, num_hosts, host: See `plan.plan_epoch`, which decides the
             order, and what is read here.
+        augment: How clips are changed, given a seed; None: not at all.
         skip: Batches to leave out at the start; those before the window they lie in are not even read.
     Returns:
         Batches {"id": [B] string, "audio": [B, S] int16, "num_samples": [B] int32, "labels": [B, U] int32 (0 beyond
         "num_labels": [B] int32), "text": [B] string, "weight": [B] float32}. Rows that fill up a short batch have
         weight 0, no samples, no labels and id "".
     Raises:
-        ValueError: See `plan.plan_epoch`; or a character of the split has no label and `unk_id` is None.
-        tf.errors.InvalidArgumentError: While reading: a shard is damaged (the message names it).
+        ValueError: See `plan.plan_epoch`; a character of the split has no label and `unk_id` is None; or a folder of
+            `augment` holds no recording.
+        tf.errors.InvalidArgumentError: While reading: a shard or a record is damaged (the message names it).
     """
     plan = plan_epoch(
         index, split, buckets, seed=seed, epoch=epoch, speeds=speeds,
         shortest_first=shortest_first, window_bytes=window_bytes, num_hosts=num_hosts, host=host,
     )  # fmt: skip
     assemble = _assembler(buckets, label_table(index, characters, unk_id), changes_speed=bool((plan.speed != 1).any()))
-    row, speed = tf.constant(plan.row), tf.constant(plan.speed)
+    change = _changer(augment, seed, epoch)
+    row, speed, record = tf.constant(plan.row), tf.constant(plan.speed), tf.constant(plan.record)
     bucket, first_row = tf.constant(plan.bucket), tf.constant(plan.first_row)
     last_row = first_row + tf.gather(tf.constant(buckets.batch_sizes, tf.int64), bucket)
 
     def window_batches(first, last, records):
         def batch(i):
             rows = slice(first_row[i], last_row[i])
-            return assemble(records, row[rows], speed[rows], bucket[i])
+            return change(assemble(records, row[rows], speed[rows], bucket[i]), record[rows])
 
-        return tf.data.Dataset.range(first, last).map(batch, num_parallel_calls=2, deterministic=True)
+        return tf.data.Dataset.range(first, last).map(batch, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True)
 
     windows = _windows(index, index.shards(split), plan, skip)
     return windows.prefetch(1).flat_map(window_batches).prefetch(_PREPARED_BATCHES)
@@ -151,6 +160,19 @@ def _assembler(buckets: Buckets, labels: np.ndarray, changes_speed: bool):
     return assemble
 
 
+def _changer(augment: AugmentConfig | None, seed: int | None, epoch: int):
+    if seed is None or augment is None or not augment.changes_anything:
+        return lambda batch, record: batch
+    augmenter = make_augmenter(augment, seed, epoch)
+
+    def change(batch, record):
+        arguments = [batch["audio"], batch["num_samples"], record]
+        audio = tf.numpy_function(augmenter, arguments, tf.int16, stateful=False)
+        return batch | {"audio": tf.ensure_shape(audio, batch["audio"].shape)}
+
+    return change
+
+
 def _check_schema(schema: tf.Tensor, row: tf.Tensor) -> None:
     found = tf.boolean_mask(schema, row >= 0)
     known = tf.reduce_any(found[:, None] == tf.constant(READABLE_VERSIONS, tf.int64), axis=1)
@@ -161,9 +183,8 @@ def _check_schema(schema: tf.Tensor, row: tf.Tensor) -> None:
 def _audio(fields, speed: tf.Tensor | None, width: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     num_samples = tf.cast(fields["num_samples"], tf.int32)
     if speed is None:
-        return tf.io.decode_raw(fields["audio"], tf.int16, fixed_length=2 * width), num_samples
-    longest = tf.reduce_max(num_samples)
-    audio = tf.io.decode_raw(fields["audio"], tf.int16, fixed_length=2 * (longest + 1))
+        return unpack(fields, width), num_samples
+    audio = unpack(fields, tf.reduce_max(num_samples) + 1)
     return change_speed(audio, num_samples, speed, width)
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 import jsonargparse
 import yaml
 
+from data_tools.augment import AugmentConfig
 from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.families import family
 
@@ -114,6 +115,7 @@ class RunConfig:
         preset: Architecture that `model` changes, where there is no `init_from`.
         model: Differences to the preset.
         batches: How utterances become batches.
+        augment: How clips are changed in training; by default not at all.
         optimizer: AdamW.
         schedule: The learning rate over the run.
         epochs: Passes over the train split; or give `steps`.
@@ -135,6 +137,7 @@ class RunConfig:
     preset: Preset = "base"
     model: ModelConfig = field(default_factory=ModelConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     epochs: int = 30

@@ -108,8 +108,8 @@ class Loop:
             state = load_checkpoint(checkpoint, self.model, self.optimizer)
             if state.order != self.state.order:
                 raise CheckpointError(
-                    f"{checkpoint} saw other shards, another --seed or other --batches than given now, so its place in "
-                    f"the data means nothing. Resume with --config {self.config.out / 'config.yaml'} --resume."
+                    f"{checkpoint} saw other shards, another --seed, other --batches or --augment than given now, so its "
+                    f"place in the data means nothing. Resume with --config {self.config.out / 'config.yaml'} --resume."
                 )
             self.state = state
             self.report(f"resuming after step {state.step} of {self.num_steps} (epoch {state.epoch})")
@@ -152,7 +152,11 @@ class Loop:
         """Goes through one epoch from where the state stands, and moves the state to the next."""
         epoch = self.state.epoch
         size = self._epoch_batches(epoch)
-        options = self._plan_options(epoch) | reader_options(self.processor.tokenizer) | dict(skip=self.state.batch)
+        options = (
+            self._plan_options(epoch)
+            | reader_options(self.processor.tokenizer)
+            | dict(augment=self.config.augment, skip=self.state.batch)
+        )
         dataset = batches(self.index, self.config.train_split, buckets=self.buckets, **options)
         for batch in dataset.map(lambda batch: add_shares(batch, self.model.config.convs)).prefetch(2):
             self._update(batch)

@@ -132,11 +132,13 @@ def order_digest(config: RunConfig, index: Index) -> str:
     """Names what the order of batches depends on: a run is resumed only with the same.
 
     Args:
-        config: Seed, split and batch settings enter.
+        config: Seed, split, batch settings and augmentation enter.
         index: Names and lengths of the shards enter.
     Returns:
         A short hexadecimal digest.
     """
     shards = [[shard.file, shard.records, shard.bytes] for shard in index.shards(config.train_split)]
     parts = [config.seed, config.train_split, asdict(config.batches), shards]
+    if config.augment.changes_anything:  # without, the digest is that of runs begun before there was augmentation
+        parts.append(asdict(config.augment))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,14 +1,18 @@
+import dataclasses
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from data_tools import schema
+from data_tools.augment import AugmentConfig
 from data_tools.buckets import Buckets
 from data_tools.index import load_index
 from data_tools.plan import plan_epoch
 from data_tools.reader import batches, change_speed, label_table, plan_buckets
+from tests.data_tools.test_payload import encode
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
 TOKENIZER = Wav2Vec2CTCTokenizer.standard()
@@ -231,3 +235,63 @@ def test_a_host_of_several_may_begin_anywhere(index, buckets, host):
     whole = read(index, buckets, **more)
     for skip in (1, len(whole) - 1):
         same(whole[skip:], read(index, buckets, skip=skip, **more))
+
+
+@pytest.fixture(scope="module")
+def flac(index, tmp_path_factory):
+    """The same records with FLAC payloads, the index as if written so."""
+    folder = tmp_path_factory.mktemp("flac")
+    sizes = {}
+    for shard in index.shards("train"):
+        records = tf.data.TFRecordDataset(str(Path(str(index.folder)) / shard.file))
+        with tf.io.TFRecordWriter(str(folder / shard.file)) as file:
+            for record in records:
+                fields = {name: value.numpy() for name, value in schema.parse(record).items()}
+                texts = {name: fields[name].decode() for name in ("id", "transcript", "text", "speaker", "source")}
+                samples = fields["audio"]
+                file.write(
+                    schema.serialize(audio=encode(samples, "flac"), encoding="flac", num_samples=len(samples), **texts)
+                )
+        sizes[shard.file] = (folder / shard.file).stat().st_size
+    shards = tuple(dataclasses.replace(shard, bytes=sizes[shard.file]) for shard in index.shards("train"))
+    return dataclasses.replace(index, folder=type(index.folder)(str(folder)), splits={"train": shards})
+
+
+@pytest.mark.parametrize("speeds", [(1.0,), (0.9, 1.1)])
+def test_flac_shards_give_the_batches_of_pcm_shards(index, flac, buckets, speeds):
+    same(*(read(each, buckets, seed=3, speeds=speeds) for each in (index, flac)))
+
+
+GAIN = AugmentConfig(gain_probability=0.5, codec_probability=0.5)
+
+
+def by_id(listed):
+    return {id: batch["audio"][row] for batch in listed for row, id in enumerate(batch["id"]) if id}
+
+
+def test_augmentation_changes_audio_and_nothing_else(index, buckets):
+    plain, changed = (read(index, buckets, seed=1, augment=augment) for augment in (None, GAIN))
+    differing = [id for id, audio in by_id(changed).items() if (audio != by_id(plain)[id]).any()]
+    assert 20 <= len(differing) < 40
+    for a, b in zip(plain, changed, strict=True):
+        same([{**a, "audio": 0}], [{**b, "audio": 0}])
+
+
+def test_augmentation_is_the_same_from_any_start_and_on_any_host(index, buckets):
+    whole = read(index, buckets, seed=1, augment=GAIN)
+    same(whole[2:], read(index, buckets, seed=1, augment=GAIN, skip=2))
+    parts = [read(index, buckets, seed=1, augment=GAIN, num_hosts=2, host=host) for host in range(2)]
+    together = by_id(parts[0]) | by_id(parts[1])
+    for id, audio in by_id(whole).items():
+        n = min(len(audio), len(together[id]))
+        np.testing.assert_array_equal(audio[:n], together[id][:n])
+
+
+def test_evaluation_is_never_augmented(index, buckets):
+    same(read(index, buckets), read(index, buckets, augment=GAIN))
+
+
+def test_batches_keep_their_static_shape_under_augmentation(index):
+    one = Buckets((80_000,), (16,), (20,))
+    specs = [batches(index, "train", {"A": 5}, 3, one, seed=1, augment=a).element_spec for a in (None, GAIN)]
+    assert specs[0] == specs[1]

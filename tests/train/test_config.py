@@ -22,6 +22,15 @@ def test_model_flags_change_the_preset_only_where_given():
     assert architecture(config).hidden_size == 1024
 
 
+def test_augmentation_is_off_unless_asked_for(tmp_path):
+    assert not parse(NEEDED).config.augment.changes_anything
+    flags = ["--augment.noise_probability", "0.3", "--augment.noise_folder", "gs://b/noises"]
+    config = parse([*NEEDED, *flags, "--augment.gain_db", "[-3, 3]"]).config
+    assert (config.augment.noise_folder, config.augment.gain_db) == ("gs://b/noises", (-3.0, 3.0))
+    (tmp_path / "config.yaml").write_text(to_yaml(config, architecture(config)))
+    assert parse(["--config", str(tmp_path / "config.yaml")]).config.augment == config.augment
+
+
 def test_dashes_and_underscores_name_the_same_flag():
     assert parse([*NEEDED, "--overfit-one-batch"]).overfit_one_batch
     assert parse([*NEEDED, "--eval-every=7"]).config.eval_every == 7
@@ -65,6 +74,8 @@ def test_print_config_shows_every_default(capsys):
         (["--epochs", "many"], "epochs"),
         (["--epochs", "0"], "--epochs must be at least 1; got 0"),
         (["--precision", "float8"], "precision"),
+        (["--augment.gain_probability", "2"], "--augment.gain_probability lies between 0 and 1; got 2"),
+        (["--augment.noise_probability", "0.5"], "name --augment.noise_folder"),
     ],
 )
 def test_a_mistaken_flag_ends_with_status_2_and_a_line_that_names_it(arguments, message, capsys):

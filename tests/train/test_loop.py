@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import yaml
 
+from data_tools.augment import AugmentConfig
 from tests.tones import make_config, make_shards
 from train.checkpoints import CheckpointError, whole_checkpoints
 from train.evaluator import Evaluator
@@ -89,6 +90,24 @@ def test_resume_equals_never_stopping(finished, stop, tmp_path):
     assert train(resumed, resume=True, report=quiet).steps == result.steps
     for name in ("checkpoints/step-00000006/model.safetensors", "checkpoints/step-00000006/optimizer.safetensors"):
         assert (resumed.out / name).read_bytes() == (config.out / name).read_bytes()
+
+
+def test_resuming_with_another_augmentation_is_refused_and_with_one_of_no_effect_it_is_not(finished, tmp_path):
+    config, _, _ = finished
+    out = shutil.copytree(config.out, tmp_path / "run")
+    train(dataclasses.replace(config, out=out, augment=AugmentConfig(gain_db=(-1, 1))), resume=True, report=quiet)
+    with pytest.raises(CheckpointError, match="or --augment than given now"):
+        train(dataclasses.replace(config, out=out, augment=AugmentConfig(gain_probability=0.5)), resume=True)
+
+
+def test_augmentation_reaches_the_updates(finished, tmp_path):
+    """The model normalises loudness away, so clips go over the telephone."""
+    changed = dataclasses.replace(finished[0], out=tmp_path / "run", augment=AugmentConfig(codec_probability=1.0))
+    train(dataclasses.replace(changed, steps=1), report=quiet)
+    first = [
+        json.loads((run.out / "metrics.jsonl").read_text().splitlines()[0])["loss"] for run in (finished[0], changed)
+    ]
+    assert first[0] != first[1]
 
 
 def test_resuming_a_finished_run_evaluates_and_ends(finished, tmp_path):
