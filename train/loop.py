@@ -108,7 +108,7 @@ class Loop:
             state = load_checkpoint(checkpoint, self.model, self.optimizer)
             if state.order != self.state.order:
                 raise CheckpointError(
-                    f"{checkpoint} saw other shards, another --seed, other --batches or --augment than given now, so its "
+                    f"{checkpoint} saw other shards, another --seed, --batches or --augment than given now, so its "
                     f"place in the data means nothing. Resume with --config {self.config.out / 'config.yaml'} --resume."
                 )
             self.state = state
