@@ -20,24 +20,10 @@ from data_tools.index import Index, Shard
 from data_tools.progress import Progress, finish_shard
 from data_tools.schema import SCHEMA_VERSION
 from data_tools.shard_plan import ShardPlan, ShardTask, job_order, measure_seconds, plan_shards
+from data_tools.texts import Texts
 from data_tools.workers import Workers
 from data_tools.writer import Account, Recipe
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
-
-
-@dataclass(frozen=True)
-class Texts:
-    """A corpus whose texts are settled.
-
-    Args:
-        jobs: What to decode.
-        rejections: What is left out before.
-        rules: Names of the text rules.
-    """
-
-    jobs: Sequence[Job]
-    rejections: Sequence[Rejection]
-    rules: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -81,12 +67,17 @@ def planned(progress: Progress, jobs: Sequence[Job], cutting: Cutting, encoding:
     """Gives the plan of the run that was stopped; else asks the recordings for their lengths and makes one."""
     if cuts := progress.begun():
         return ShardPlan(job_order(jobs, cutting.shuffle_seed), cuts)
+    return plan_shards(jobs, measured(jobs, workers), cutting.shard_bytes, encoding, cutting.shuffle_seed)
+
+
+def measured(jobs: Sequence[Job], workers: Workers) -> list[float | None]:
+    """Gives the length of each job in seconds, with a bar to look at; see `shard_plan.measure_seconds`."""
     seconds: list[float | None] = [None] * len(jobs)
     with tqdm(total=len(jobs), unit="clip", desc="lengths") as bar:
         for first, some in measure_seconds([job.utterance for job in jobs], workers):
             seconds[first : first + len(some)] = some
             bar.update(len(some))
-    return plan_shards(jobs, seconds, cutting.shard_bytes, encoding, cutting.shuffle_seed)
+    return seconds
 
 
 def check_space(progress: Progress, plan: ShardPlan, done: Mapping[str, Account], jobs: Sequence[Job]) -> None:

@@ -27,7 +27,7 @@ REASONS = {
     "too_short":          "it is shorter than --min_seconds",
     "too_long":           "it is longer than --max_seconds",
     "empty_text":         "the text rules leave nothing of its transcript",
-    "outside_vocabulary": "its text has characters that are not in --vocab",
+    "outside_vocabulary": "its text has characters outside --vocab or the letters of its language",
     "infeasible":         "it has more labels than the model has frames",
     "duplicate_id":       "an earlier line has the same id",
 }  # fmt: skip
@@ -119,16 +119,29 @@ def encode(samples: np.ndarray, encoding: str) -> bytes:
 
 
 def _objection(samples: np.ndarray, text: str, limits: Limits) -> tuple[str, str]:
-    seconds = len(samples) / SAMPLE_RATE_HZ
     if not len(samples):
         return "empty", "the file holds no samples"
     if not samples.any():
         return "silent", f"all {len(samples)} samples are zero"
+    return length_objection(len(samples), text, limits)
+
+
+def length_objection(num_samples: int, text: str, limits: Limits) -> tuple[str, str]:
+    """Says what speaks against a clip of this length.
+
+    Args:
+        num_samples: Samples at 16 kHz.
+        text: Of its labels.
+        limits: Lengths to accept.
+    Returns:
+        Reason (a key of REASONS) and detail; both "" where nothing does.
+    """
+    seconds = num_samples / SAMPLE_RATE_HZ
     if seconds < limits.min_seconds:
         return "too_short", f"{seconds:.4f} s, at least {limits.min_seconds:g} s are needed"
     if seconds > limits.max_seconds:
         return "too_long", f"{seconds:.2f} s, at most {limits.max_seconds:g} s are taken"
-    need, have = ctc_frames_needed(text), frames_for(len(samples))
+    need, have = ctc_frames_needed(text), frames_for(num_samples)
     if need > have:
         return "infeasible", f"the {len(text)} labels need at least {need} frames, the clip has {have}"
     return "", ""

@@ -18,18 +18,17 @@ from typing import Literal
 import jsonargparse
 
 from data_tools import report
-from data_tools.assembly import Cutting, Texts, check_space, planned, put_together, settings, write_all
+from data_tools.assembly import Cutting, check_space, planned, put_together, settings, write_all
 from data_tools.clips import Limits, Rejection
-from data_tools.index import INDEX_FILE, Index, disk_error, save_index
+from data_tools.index import INDEX_FILE, Index, disk_error, load_index, save_index
 from data_tools.manifests import CorpusOptions, read_corpus
 from data_tools.place import Place
 from data_tools.progress import Progress, refuse_others
-from data_tools.texts import read_vocabulary, settle_texts
+from data_tools.texts import Texts, settle_corpus
 from data_tools.workers import Workers
 from data_tools.writer import Recipe
 from wav2vec2_tf.text.normalize import DEFAULT_RULES, check_rules
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
-from wav2vec2_tf.text.vocabulary import build_vocabulary
 
 COMPANIONS = ("vocab.json", "rejects.tsv", "report.txt", "lengths.png")
 
@@ -82,18 +81,19 @@ def make_tfrecords(options: Options) -> Index:
     place = Place.of(options.out)
     refuse_others(place)
     utterances = read_corpus(options)
-    if options.vocab is None:
-        tokenizer, vocabulary = build_vocabulary((utterance.text for utterance in utterances), rules)
-    else:
-        tokenizer = read_vocabulary(options.vocab)
-        vocabulary = f"{len(tokenizer)} tokens from {options.vocab}"
-    print(_shortened(str(vocabulary)), flush=True)
-    texts = Texts(*settle_texts(utterances, rules, tokenizer if options.vocab else None), rules)
+    texts = settle_corpus(utterances, rules, options.vocab)
+    print(_shortened(texts.account), flush=True)
     recipe = Recipe(place, Limits(options.min_seconds, options.max_seconds), options.encoding)
-    progress, (index, rejections), seconds_written = _write(texts, recipe, options)
+    cutting = Cutting(int(options.shard_megabytes * 1e6), options.shuffle_seed)
+    progress = Progress(place, settings(texts, cutting, recipe))
+    if progress.begun() and progress.is_complete():
+        progress.forget()
+        print(f"{place} was finished already")
+        return load_index(place)
+    (index, rejections), seconds_written = _write(texts, recipe, cutting, progress, options.workers)
     told = report.describe(index, time.monotonic() - started, len(utterances), seconds_written)
     try:
-        _write_companions(index, tokenizer, rejections, f"{told}\n{vocabulary}\n")
+        _write_companions(index, texts.tokenizer, rejections, f"{told}\n{texts.account}\n")
         if index.splits:
             save_index(index)
         progress.forget()
@@ -105,21 +105,19 @@ def make_tfrecords(options: Options) -> Index:
     return index
 
 
-def _write(texts: Texts, recipe: Recipe, options: Options):
+def _write(texts: Texts, recipe: Recipe, cutting: Cutting, progress: Progress, num_workers: int):
     """Writes the shards; those that a run that was stopped has finished stay."""
     if recipe.place.is_bucket:
         recipe.place.check_writable()  # before hours of work
-    cutting = Cutting(int(options.shard_megabytes * 1e6), options.shuffle_seed)
-    progress = Progress(recipe.place, settings(texts, cutting, recipe))
-    with Workers(options.workers) as workers:
+    with Workers(num_workers) as workers:
         plan = planned(progress, texts.jobs, cutting, recipe.encoding, workers)
         accounts = progress.finished()
         if accounts:
-            print(f"{options.out}: {len(accounts)} of {plan.num_shards} shards are there already", flush=True)
+            print(f"{recipe.place}: {len(accounts)} of {plan.num_shards} shards are there already", flush=True)
         check_space(progress, plan, accounts, texts.jobs)
         progress.begin(plan.cuts)
         seconds_written = write_all(plan, texts.jobs, recipe, accounts, workers)
-    return progress, put_together(plan, texts, recipe, accounts), seconds_written
+    return put_together(plan, texts, recipe, accounts), seconds_written
 
 
 def _shortened(text: str) -> str:

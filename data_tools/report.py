@@ -50,6 +50,20 @@ def describe(index: Index, seconds: float, num_read: int, seconds_written: float
     Returns:
         Lines of plain text.
     """
+    every = all_seconds(index)
+    rate = f"{seconds_written / 3600:.2f} hours in {seconds:.1f} s, {seconds_written / seconds:.0f} times real time"
+    went_on = seconds_written < every.sum() - 1e-3
+    rate += f"; the other {(every.sum() - seconds_written) / 3600:.2f} were there" if went_on else ""
+    return "\n".join([*summary(index, num_read), "", rate]) + "\n"
+
+
+def summary(index: Index, num_read: int) -> list[str]:
+    """Tells in lines what is in the shards, or would be: splits, rejections, lengths.
+
+    Args:
+        index: What is in them.
+        num_read: Utterances in the corpus.
+    """
     rate_hz = index.sample_rate_hz
     lines = [f"{'split':<20} {'utterances':>10} {'hours':>8} {'shards':>6} {'MB':>8} {'mean s':>7} {'longest s':>9}"]
     for split, shards in index.splits.items():
@@ -61,12 +75,7 @@ def describe(index: Index, seconds: float, num_read: int, seconds_written: float
         )
     lines += ["", f"rejected: {sum(index.rejected.values())} of {num_read}"]
     lines += [f"  {reason:<20} {count:>6}  {REASONS[reason]}" for reason, count in index.rejected.items()]
-    every = all_seconds(index)
-    lines += ["", "lengths", *_bars(histogram(every))]
-    rate = f"{seconds_written / 3600:.2f} hours in {seconds:.1f} s, {seconds_written / seconds:.0f} times real time"
-    went_on = seconds_written < every.sum() - 1e-3
-    lines += ["", rate + (f"; the other {(every.sum() - seconds_written) / 3600:.2f} were there" if went_on else "")]
-    return "\n".join(lines) + "\n"
+    return [*lines, "", "lengths", *_bars(histogram(all_seconds(index)))]
 
 
 def all_seconds(index: Index) -> np.ndarray:
