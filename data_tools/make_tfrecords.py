@@ -23,6 +23,7 @@ from data_tools.clips import Limits, Rejection
 from data_tools.index import INDEX_FILE, Index, disk_error, load_index, save_index
 from data_tools.manifests import CorpusOptions, read_corpus
 from data_tools.place import Place
+from data_tools.plan_report import describe_plan
 from data_tools.progress import Progress, refuse_others
 from data_tools.texts import Texts, settle_corpus
 from data_tools.workers import Workers
@@ -51,6 +52,7 @@ class Options(CorpusOptions):
         min_seconds: Shorter clips are rejected.
         max_seconds: Longer clips are rejected.
         workers: Processes that decode and write; 0 is one per core.
+        plan: Tell what would become of the corpus, and write nothing.
     """
 
     out: Path
@@ -62,6 +64,7 @@ class Options(CorpusOptions):
     min_seconds: float = 0.1
     max_seconds: float = 40.0
     workers: int = 0
+    plan: bool = False
 
 
 def make_tfrecords(options: Options) -> Index:
@@ -105,6 +108,21 @@ def make_tfrecords(options: Options) -> Index:
     return index
 
 
+def tell_plan(options: Options) -> str:
+    """Tells what would become of a corpus: characters, what is left out, lengths, size, shards; writes nothing.
+
+    Args:
+        options: See `Options`.
+    Raises:
+        ValueError: An option or the corpus is wrong.
+    """
+    utterances = read_corpus(options)
+    texts = settle_corpus(utterances, options.text_rules, options.vocab)
+    cutting = Cutting(int(options.shard_megabytes * 1e6), options.shuffle_seed)
+    limits = Limits(options.min_seconds, options.max_seconds)
+    return describe_plan(utterances, texts, limits, cutting, options.encoding, options.workers)
+
+
 def _write(texts: Texts, recipe: Recipe, cutting: Cutting, progress: Progress, num_workers: int):
     """Writes the shards; those that a run that was stopped has finished stay."""
     if recipe.place.is_bucket:
@@ -141,8 +159,8 @@ def _write_companions(
 
 
 def _underscored(arguments: Sequence[str]) -> list[str]:
-    """Lets flags be spelled --audio-root as well as --audio_root."""
-    flags = (argument.partition("=") for argument in arguments)
+    """Lets flags be spelled --audio-root as well as --audio_root, and --plan for --plan=true."""
+    flags = (("--plan=true" if argument == "--plan" else argument).partition("=") for argument in arguments)
     return [
         ("--" + flag[2:].replace("-", "_") if flag.startswith("--") else flag) + equals + value
         for flag, equals, value in flags
@@ -159,7 +177,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = _underscored(sys.argv[1:] if arguments is None else arguments)
     try:
-        make_tfrecords(jsonargparse.auto_cli(Options, args=arguments, as_positional=False, description=_ABOUT))
+        options = jsonargparse.auto_cli(Options, args=arguments, as_positional=False, description=_ABOUT)
+        if options.plan:
+            print(tell_plan(options))
+        else:
+            make_tfrecords(options)
     except (ValueError, OSError, RuntimeError) as error:
         print(f"make_tfrecords: {error}", file=sys.stderr)
         return 1

@@ -66,6 +66,10 @@ class Progress:
                 self.place.remove(name)
         return plan["cuts"]
 
+    def is_complete(self) -> bool:
+        """Says whether that run was stopped when only its notes were left."""
+        return self.place.exists(INDEX_FILE)
+
     def begin(self, cuts: Mapping[str, Sequence[tuple[int, int]]]) -> None:
         """Notes what the run was asked for, before its first shard."""
         if not self.place.is_bucket:
@@ -84,7 +88,7 @@ class Progress:
 
     def forget(self) -> None:
         """Removes the notes; the run is finished."""
-        for name in sorted(self._notes.list(), reverse=True):
+        for name in sorted(self._notes.list(), key=lambda name: name == PLAN_FILE):  # the plan last
             self._notes.remove(name)
         if not self.place.is_bucket:
             os.rmdir(str(self._notes))
