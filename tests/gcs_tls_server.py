@@ -159,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = False
 
     def answer(self):
-        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.body = self.read_body()
         split = urlsplit(self.path)
         self.query = {key: values[0] for key, values in parse_qs(split.query).items()}
         if split.path.startswith("/_/"):
@@ -174,6 +174,16 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(int(self.fault), "Invalid Credentials" if self.fault == "401" else "injected")
         else:
             self.route(split.path)
+
+    def read_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":  # as TensorFlow sends all that it sends
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer
 
