@@ -4,7 +4,7 @@ import pytest
 
 from data_tools.clips import REASONS
 from data_tools.manifest import Utterance
-from data_tools.texts import read_vocabulary, settle_texts
+from data_tools.texts import read_vocabulary, settle_corpus, settle_texts
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
 RULES = ("upper", "strip_punctuation", "collapse_space")
@@ -49,6 +49,32 @@ def test_the_second_of_one_id_is_rejected():
     jobs, (rejection,) = settle_texts([utterance("a", "ONE"), utterance("a", "TWO")], RULES, None)
     assert [job.text for job in jobs] == ["ONE"]
     assert (rejection.reason, rejection.utterance.text) == ("duplicate_id", "TWO")
+
+
+LETTERS = ("strip_punctuation", "letters:en", "upper", "collapse_space")
+
+
+def test_letters_of_a_language_limit_texts_and_vocabulary():
+    texts = settle_corpus([utterance("0", "Señor Øst"), utterance("1", "Ångström, 日本")], LETTERS, None)
+    assert [job.text for job in texts.jobs] == ["SENOR OST"]
+    assert [(rejection.reason, rejection.detail) for rejection in texts.rejections] == [
+        ("outside_vocabulary", "日 本 in 'ANGSTROM 日本'")
+    ]
+    assert set(texts.tokenizer.characters) - {" ", "|"} == set("SENORT")
+
+
+def test_letters_and_a_vocabulary_limit_together(tmp_path):
+    (tmp_path / "vocab.json").write_text('{"<pad>": 0, "|": 1, "A": 2, "\u00d8": 3}', encoding="utf-8")
+    texts = settle_corpus(
+        [utterance(text, text) for text in ("a", "b", "ø")], ("upper", "letters:fi"), tmp_path / "vocab.json"
+    )
+    assert [job.text for job in texts.jobs] == ["A"]
+    assert texts.account == f"7 tokens from {tmp_path / 'vocab.json'}"
+
+
+def test_without_a_letter_there_is_no_vocabulary():
+    with pytest.raises(ValueError, match="No character is left of 2 transcripts"):
+        settle_corpus([utterance("0", "?"), utterance("1", "!")], LETTERS, None)
 
 
 @pytest.mark.parametrize("content", [None, "{", ""])
