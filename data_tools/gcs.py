@@ -8,11 +8,8 @@ import base64
 import hashlib
 import os
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -83,34 +80,6 @@ def _is_sound(headers, content: bytes) -> bool:
 
 def _md5(content: bytes) -> str:
     return base64.b64encode(hashlib.md5(content).digest()).decode()
-
-
-def read_ahead(urls: Iterable[str], in_flight: int = 16) -> Iterator[bytes | OSError]:
-    """Reads objects in order, many at once: a bucket answers slowly, but to as many as ask.
-
-    Args:
-        urls: What to read.
-        in_flight: Objects that are on their way or wait to be taken; what bounds the memory.
-    Returns:
-        An iterator over their contents; the error in the place of an object that cannot be read.
-    """
-    urls = iter(urls)
-    pool = ThreadPoolExecutor(in_flight, "read_ahead")
-    try:
-        waiting = deque(pool.submit(_read_or_error, url) for url in islice(urls, in_flight))
-        while waiting:
-            content = waiting.popleft().result()
-            waiting.extend(pool.submit(_read_or_error, url) for url in islice(urls, 1))
-            yield content
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _read_or_error(url: str) -> bytes | OSError:
-    try:
-        return read(url)
-    except OSError as error:
-        return error
 
 
 def write(url: str, content: bytes) -> None:

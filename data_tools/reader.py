@@ -17,6 +17,7 @@ from data_tools.index import Index, Shard, load_index
 from data_tools.payload import unpack
 from data_tools.plan import WINDOW_BYTES, EpochPlan, plan_epoch
 from data_tools.schema import READABLE_VERSIONS, parse_batch
+from data_tools.streaming import check_streaming
 
 __all__ = ["Buckets", "Index", "batches", "load_index", "plan_buckets", "plan_epoch"]
 
@@ -61,8 +62,10 @@ def batches(
     Raises:
         ValueError: See `plan.plan_epoch`; a character of the split has no label and `unk_id` is None; or a folder of
             `augment` holds no recording.
+        OSError: TensorFlow cannot read the bucket (see `streaming`).
         tf.errors.InvalidArgumentError: While reading: a shard or a record is damaged (the message names it).
     """
+    check_streaming(str(index.folder / index.shards(split)[0].file))
     plan = plan_epoch(
         index, split, buckets, seed=seed, epoch=epoch, speeds=speeds,
         shortest_first=shortest_first, window_bytes=window_bytes, num_hosts=num_hosts, host=host,
