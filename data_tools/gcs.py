@@ -39,6 +39,19 @@ def files(folder: str) -> dict[str, int]:
     return {name: item["size"] for item in inside if (name := item["name"].rpartition("/")[2])}
 
 
+def files_below(folder: str) -> dict[str, int]:
+    """Lists the objects of a folder and of all folders in it.
+
+    Args:
+        folder: "gs://bucket/folder".
+    Returns:
+        Name relative to the folder -> bytes.
+    """
+    place = _bare(folder)
+    listed = _asked(folder, lambda storage: storage.find(place, detail=True))
+    return {name.removeprefix(f"{place}/"): item["size"] for name, item in listed.items() if item["type"] == "file"}
+
+
 def open_read(url: str) -> BinaryIO:
     """Opens one object to read here and there in it, a few megabytes at a time.
 
@@ -80,6 +93,20 @@ def _is_sound(headers, content: bytes) -> bool:
 
 def _md5(content: bytes) -> str:
     return base64.b64encode(hashlib.md5(content).digest()).decode()
+
+
+def read_part(url: str, offset: int, size: int) -> bytes:
+    """Reads a piece of one object, fewer bytes where it ends before; there is no checksum of a piece.
+
+    Args:
+        url: "gs://bucket/folder/name".
+        offset: The piece's first byte.
+        size: Its bytes.
+    Raises:
+        FileNotFoundError: There is no such object.
+        ConnectionError: The transfer failed.
+    """
+    return _asked(url, lambda storage: storage.cat_file(_bare(url), start=offset, end=offset + size))
 
 
 def write(url: str, content: bytes) -> None:
