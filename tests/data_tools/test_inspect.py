@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from data_tools.inspect import main
 from data_tools.inspect_page import draw, page
 from data_tools.inspect_text import describe, shown
 from data_tools.survey import Survey, survey
+from tests.gcs_tls_server import ROOT, GcsTls
 
 
 @pytest.fixture
@@ -192,3 +194,17 @@ def test_what_a_corpus_says_is_text_and_never_markup(found):
     assert "<script" not in made
     assert "<td>&lt;</td>" in made
     assert made.count("&lt;script&gt;") > 8
+
+
+def test_shards_in_a_bucket_are_inspected_there(shards, tmp_path):
+    with GcsTls(tmp_path) as server:
+        server.bucket("inspected", {f"shards/{path.name}": path.read_bytes() for path in shards.iterdir()})
+        server.fault("flip", match="GET /inspected/shards%2Ftrain-00002")
+        done = subprocess.run(
+            [sys.executable, "-m", "data_tools.inspect", "gs://inspected/shards", "--verify", "--out", str(tmp_path)],
+            capture_output=True, text=True, cwd=ROOT, env=os.environ | server.environ, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1, done.stderr[-2_000:]
+    assert "WRONG: 1 findings in 4" in done.stdout
+    assert "train-00002-of-00006.tfrecord, record " in done.stdout
+    assert (tmp_path / "inspection.html").exists()
