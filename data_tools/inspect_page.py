@@ -158,6 +158,7 @@ def _draw_characters(axes, counts: dict[str, int]) -> None:
     most = sorted(counts.items(), key=lambda item: -item[1])[:_DRAWN_CHARACTERS]
     names = [shown(char) if ord(char) in drawable else f"U+{ord(char):04X}" for char, _ in most]
     axes.bar(range(len(most)), [count for _, count in most])
-    upright = max(map(len, names), default=0) <= 3
-    axes.set_xticks(range(len(most)), names, rotation=0 if upright else 90, parse_math=False)
+    axes.set_xticks(range(len(most)), names, parse_math=False)
+    for label in axes.get_xticklabels():
+        label.set_rotation(90 if label.get_text().startswith("U+") else 0)
     axes.set(xlabel=f"characters: {len(counts)}", ylabel="occurrences", yscale="log", ylim=(0.7, None))
