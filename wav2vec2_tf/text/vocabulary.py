@@ -95,8 +95,8 @@ def build_vocabulary(
         for name in rules:
             text = ledger.enter(name, text, find_rule(name)(text))
         counts.update(text)
-        for char in set(text):
-            examples.setdefault(char, _excerpt(text, char))
+        for char in set(text) - examples.keys():
+            examples[char] = _excerpt(text, char)
     characters = [char for char in _by_count(counts) if counts[char] >= min_count and char not in _SPACES]
     if not characters:
         raise ValueError(
@@ -131,15 +131,19 @@ class _Ledger:
 
     def enter(self, rule: str, before: str, after: str) -> str:
         if before != after:
-            gained = "".join(Counter(after) - Counter(before))
-            for char, count in (Counter(before) - Counter(after)).items():
-                if char == " ":
-                    continue  # fewer spaces change no word
-                alone = find_rule(rule)(char)
-                into = alone if alone != char else gained  # what a rule does in context only, such as composing é
+            lost = Counter(before) - Counter(after)
+            del lost[" "]  # fewer spaces change no word
+            for char, count in lost.items():
                 self._counts[rule, char] += count
-                self._first.setdefault((rule, char), (into, _excerpt(before, char, after)))
+                if (rule, char) not in self._first:
+                    self._first[rule, char] = self._into(rule, char, before, after), _excerpt(before, char, after)
         return after
+
+    def _into(self, rule: str, char: str, before: str, after: str) -> str:
+        alone = find_rule(rule)(char)
+        if alone != char:
+            return alone
+        return "".join(Counter(after) - Counter(before))  # what a rule does in context only, such as composing é
 
     def fates(self) -> list[CharacterFate]:
         rows = []
