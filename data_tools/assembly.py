@@ -19,7 +19,7 @@ from data_tools.clips import Job, Rejection
 from data_tools.index import Index, Shard
 from data_tools.progress import Progress, finish_shard
 from data_tools.schema import SCHEMA_VERSION
-from data_tools.shard_plan import ShardPlan, ShardTask, job_order, measure_seconds, plan_shards
+from data_tools.shard_plan import ShardPlan, ShardTask, job_order, measure_seconds, plan_shards, seconds_per_byte
 from data_tools.texts import Texts
 from data_tools.workers import Workers
 from data_tools.writer import Account, Recipe
@@ -67,14 +67,15 @@ def planned(progress: Progress, jobs: Sequence[Job], cutting: Cutting, encoding:
     """Gives the plan of the run that was stopped; else asks the recordings for their lengths and makes one."""
     if cuts := progress.begun():
         return ShardPlan(job_order(jobs, cutting.shuffle_seed), cuts)
-    return plan_shards(jobs, measured(jobs, workers), cutting.shard_bytes, encoding, cutting.shuffle_seed)
+    rates = seconds_per_byte([job.utterance for job in jobs])
+    return plan_shards(jobs, measured(jobs, workers, rates), cutting.shard_bytes, encoding, cutting.shuffle_seed)
 
 
-def measured(jobs: Sequence[Job], workers: Workers) -> list[float | None]:
+def measured(jobs: Sequence[Job], workers: Workers, rates: Mapping[str, float] | None = None) -> list[float | None]:
     """Gives the length of each job in seconds, with a bar to look at; see `shard_plan.measure_seconds`."""
     seconds: list[float | None] = [None] * len(jobs)
     with tqdm(total=len(jobs), unit="clip", desc="lengths") as bar:
-        for first, some in measure_seconds([job.utterance for job in jobs], workers):
+        for first, some in measure_seconds([job.utterance for job in jobs], workers, rates):
             seconds[first : first + len(some)] = some
             bar.update(len(some))
     return seconds

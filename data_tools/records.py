@@ -13,6 +13,7 @@ FRAME_BYTES = 16
 
 _INT64_LIST, _BYTES_LIST = 0x1A, 0x0A  # fields 3 and 1 of tf.train.Feature
 _MASK_DELTA = 0xA282EAD8
+_SMALL = [bytes([value]) for value in range(0x80)]
 
 
 def example(fields: Mapping[str, bytes | int]) -> bytes:
@@ -61,6 +62,8 @@ def _entry(name: bytes, value: bytes | int) -> list[bytes]:
 
 
 def _varint(value: int) -> bytes:
+    if value <= 0x7F:
+        return _SMALL[value]
     pieces = bytearray()
     while value > 0x7F:
         pieces.append(value & 0x7F | 0x80)

@@ -20,6 +20,8 @@ from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 
 #: An MP3 states its length in whole frames and its decoder trims its own delay: less than two frames are no loss.
 _MP3_SLACK_SAMPLES = 2 * 1152
+#: Formats that hold no count of bytes beside their samples; asking libsndfile for its notes takes time.
+_FRAMES_KNOWN = ("FLAC", "OGG", "MP3")
 #: Where an utterance ends in its recording is known to a few hundredths of a second.
 _SPAN_SLACK_SECONDS = 0.05
 #: Declared chunk sizes from here up are written by programs that did not know the size yet (ffmpeg into a pipe).
@@ -211,6 +213,8 @@ def _slack_samples(file: soundfile.SoundFile, span: Span) -> int:
 
 def _promised_frames(file: soundfile.SoundFile) -> int:
     """Counts the samples per channel that the header states; libsndfile's own count is cut to what the file holds."""
+    if file.format in _FRAMES_KNOWN:
+        return file.frames
     note = re.search(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
     if not note or file.frames == 0:
         return file.frames

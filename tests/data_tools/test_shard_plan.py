@@ -1,10 +1,14 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 
 from data_tools import shard_plan
 from data_tools.clips import Job
 from data_tools.manifest import Utterance
-from data_tools.shard_plan import measure_seconds, plan_shards, record_sizes
+from data_tools.shard_plan import measure_seconds, plan_shards, record_sizes, seconds_per_byte
 from data_tools.sources import TarMember
 from data_tools.workers import Workers
 
@@ -80,3 +84,38 @@ def test_lengths_are_asked_for_in_pieces(monkeypatch, corpus):
     utterances = [Utterance("u", "", "x", "", "train", "", 0.0, float(i)) for i in range(5)]
     with Workers(1) as workers:
         assert list(measure_seconds(utterances, workers)) == [(0, [0.0, 1.0]), (2, [2.0, 3.0]), (4, [4.0])]
+
+
+@pytest.fixture
+def many(corpus, monkeypatch):
+    """Forty files of one kind, of which ten would be probed."""
+    monkeypatch.setattr(shard_plan, "_PROBES", 5)
+    return [Utterance("u", corpus.add("x", seconds=1 + i / 9), "x", "", "train", "") for i in range(40)]
+
+
+def test_the_size_of_a_file_is_enough_where_it_tells_the_length(many, monkeypatch):
+    exact = measured(*many)
+    rates = seconds_per_byte(many)
+    monkeypatch.setattr(shard_plan.audio, "duration_seconds", None)  # no header is read from here on
+    with Workers(1) as workers:
+        ((_, estimated),) = measure_seconds(many, workers, rates)
+    np.testing.assert_allclose(estimated, exact, rtol=0.01)
+
+
+def test_headers_are_read_where_sizes_do_not_tell_the_length(many):
+    wide = np.zeros((4_000, 8), np.float32)
+    for utterance in many[::3]:
+        soundfile.write(utterance.audio, wide, 16_000)
+    assert seconds_per_byte(many) == {}
+
+
+def test_headers_are_read_where_files_are_few_or_pieces_are_wanted(many):
+    assert seconds_per_byte(many[:20]) == {}
+    assert seconds_per_byte([replace(utterance, start_seconds=0.5) for utterance in many]) == {}
+    assert seconds_per_byte([replace(utterance, audio="gs://b/a.wav") for utterance in many]) == {}
+
+
+def test_a_file_that_is_gone_has_no_length(many):
+    with Workers(1) as workers:
+        ((_, lengths),) = measure_seconds([replace(many[0], audio=Path("none.wav"))], workers, {".wav": 1.0})
+    assert lengths == [0.0]
