@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_tools.manifest import ManifestError, Utterance
-from data_tools.sources import file_exists, find, folder_exists, is_remote, join, read_text
+from data_tools.sources import file_exists, find, folder_exists, is_remote, join, read_text, read_texts
 
 _MLS_SPLITS = ("train", "dev", "test")
 
@@ -23,10 +23,11 @@ def read_librispeech(folder: Path | str) -> list[Utterance]:
         raise ManifestError(f"{folder}: no such folder. Check --librispeech.")
     root = folder if is_remote(folder) else Path(folder).resolve()  # a subset's own name counts, "." included
     utterances = []
-    for trans in find(root, ".trans.txt"):
+    tables = find(root, ".trans.txt")
+    for trans, lines in zip(tables, read_texts([join(root, trans) for trans in tables]), strict=True):
         chapter = trans.rpartition("/")[0]
         subset, speaker, _ = str(join(root, chapter)).split("/")[-3:]
-        for line in read_text(join(root, trans)).splitlines():
+        for line in lines.splitlines():
             name, _, text = line.partition(" ")
             source = f"{chapter}/{name}.flac" if chapter else f"{name}.flac"
             utterances.append(Utterance(name, join(root, source), text, speaker, subset, source))
