@@ -36,6 +36,7 @@ EXTRAS = {
         *GCS,
         *DIGITS,
         "pytest         >= 8,   < 10",
+        "trustme        >= 1.1, < 2",
         "pytest-timeout >= 2.3, < 3",
         "ruff           == 0.17.*",  # a linter's rules move with its version
     ],

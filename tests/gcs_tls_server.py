@@ -62,7 +62,7 @@ class GcsTls:
         return str(self.folder / "key.json")
 
     def bucket(self, name: str, objects: dict[str, bytes] | None = None, private: bool = False) -> None:
-        """Makes a bucket; a private one asks for the newest token that was given out."""
+        """Makes a bucket, an empty one at first; a private one asks for a token that was given out and holds."""
         self._control("bucket", {"name": name, "private": private})
         for key, content in (objects or {}).items():
             self._control(f"object/{name}/{quote(key)}", content)
@@ -71,6 +71,10 @@ class GcsTls:
         """Gives what is in a bucket."""
         names = self._control("names", {"name": bucket})
         return {name: self._request("GET", f"/_/object/{bucket}/{quote(name)}") for name in names}
+
+    def remove(self, bucket: str, name: str) -> None:
+        """Removes an object."""
+        self._request("DELETE", f"/_/object/{bucket}/{quote(name)}")
 
     def fault(self, kind: str, match: str = "", times: int = 1, after: int = 0) -> None:
         """Makes requests fail.
@@ -121,7 +125,7 @@ class Storage:
     uploads: dict[str, tuple[str, str, bytearray]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
-    token: int = 0
+    tokens: dict[str, float] = field(default_factory=dict)  # what a client says -> until when it holds
     lifetime: int = 3600
     refused: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -200,9 +204,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.storage.refused:
             self.reply({"error": "invalid_grant", "error_description": "Token has been expired or revoked."}, 400)
             return
-        self.storage.token += 1
-        expires = self.storage.lifetime
-        self.reply({"access_token": f"token-{self.storage.token}", "expires_in": expires, "token_type": "Bearer"})
+        token, expires = f"token-{len(self.storage.tokens)}", self.storage.lifetime
+        self.storage.tokens[f"Bearer {token}"] = time.monotonic() + expires
+        self.reply({"access_token": token, "expires_in": expires, "token_type": "Bearer"})
 
     def may(self, bucket: str) -> bool:
         """Answers for buckets that are absent or private; says whether to go on."""
@@ -211,7 +215,7 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(404, "The specified bucket does not exist.")
         elif bucket in self.storage.private and not said:
             self.refuse(401, "Anonymous caller does not have storage.objects access.")
-        elif bucket in self.storage.private and said != f"Bearer token-{self.storage.token}":
+        elif bucket in self.storage.private and self.storage.tokens.get(said, 0) < time.monotonic():
             self.refuse(401, "Invalid Credentials")
         else:
             return True
@@ -335,6 +339,10 @@ class Handler(BaseHTTPRequestHandler):
         state = self.storage
         if what == "object" and self.command == "GET":
             self.send(200, state.buckets[bucket][name])
+            return
+        if what == "object" and self.command == "DELETE":
+            del state.buckets[bucket][name]
+            self.reply({})
             return
         if what == "object":
             state.buckets[bucket][name] = self.body
