@@ -1,14 +1,12 @@
 """From the payloads of a batch of records to its samples, padded to one width.
 
-PCM is unpacked by TensorFlow; FLAC by libsndfile, which lets other threads work meanwhile. One record at a time, for
-those who look at shards, is `scan`'s.
+PCM is unpacked by TensorFlow; FLAC by libsndfile (`scan.decode`), which lets other threads work meanwhile.
 """
 
-import io
-
 import numpy as np
-import soundfile
 import tensorflow as tf
+
+from data_tools.scan import DamagedError, decode
 
 
 def unpack(fields: dict, width: tf.Tensor) -> tf.Tensor:
@@ -38,23 +36,12 @@ def unpack(fields: dict, width: tf.Tensor) -> tf.Tensor:
 def _unpack_each(ids, payloads, encodings, num_samples, width) -> np.ndarray:
     rows = np.zeros((len(ids), width), np.int16)
     for row, id, payload, encoding, count in zip(rows, ids, payloads, encodings, num_samples, strict=True):
-        samples = _samples(id.decode(), payload, encoding)
-        if len(samples) != count:
-            raise ValueError(f"{id.decode()}: {count} samples are promised, {len(samples)} are there. {_WAY_OUT}")
+        try:
+            samples = decode(payload, encoding.decode() or "pcm")  # schema 1 knew nothing else
+            if len(samples) != count:
+                raise DamagedError(f"{count} samples are promised, {len(samples)} are there")
+        except DamagedError as error:
+            way_out = "Look at the shards with data_tools.inspect --verify, and write them again."
+            raise ValueError(f"{id.decode()}: {error}. {way_out}") from error
         row[: min(count, width)] = samples[:width]
     return rows
-
-
-_WAY_OUT = "Look at the shards with data_tools.inspect --verify, and write them again."
-
-
-def _samples(id: str, payload: bytes, encoding: bytes) -> np.ndarray:
-    if encoding in (b"", b"pcm"):
-        return np.frombuffer(payload, "<i2")
-    if encoding != b"flac":
-        raise ValueError(f"{id}: its audio is encoded as {encoding.decode()!r}, which this version cannot read.")
-    try:
-        with soundfile.SoundFile(io.BytesIO(payload)) as file:
-            return file.read(dtype="int16")
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{id}: its FLAC cannot be decoded ({error.error_string}). {_WAY_OUT}") from error
