@@ -25,6 +25,7 @@ from data_tools.manifests import CorpusOptions, read_corpus
 from data_tools.place import Place
 from data_tools.plan_report import describe_plan
 from data_tools.progress import Progress, refuse_others
+from data_tools.splits import describe_leaks, find_leaks
 from data_tools.texts import Texts, settle_corpus
 from data_tools.workers import Workers
 from data_tools.writer import Recipe
@@ -85,7 +86,8 @@ def make_tfrecords(options: Options) -> Index:
     refuse_others(place)
     utterances = read_corpus(options)
     texts = settle_corpus(utterances, rules, options.vocab)
-    print(_shortened(texts.account), flush=True)
+    leakage = "\n".join(describe_leaks(find_leaks(utterances)))
+    print(f"{_shortened(texts.account)}\n{leakage}", flush=True)
     recipe = Recipe(place, Limits(options.min_seconds, options.max_seconds), options.encoding)
     cutting = Cutting(int(options.shard_megabytes * 1e6), options.shuffle_seed)
     progress = Progress(place, settings(texts, cutting, recipe))
@@ -96,7 +98,7 @@ def make_tfrecords(options: Options) -> Index:
     (index, rejections), seconds_written = _write(texts, recipe, cutting, progress, options.workers)
     told = report.describe(index, time.monotonic() - started, len(utterances), seconds_written)
     try:
-        _write_companions(index, texts.tokenizer, rejections, f"{told}\n{texts.account}\n")
+        _write_companions(index, texts.tokenizer, rejections, f"{told}\n{leakage}\n\n{texts.account}\n")
         if index.splits:
             save_index(index)
         progress.forget()

@@ -182,7 +182,7 @@ def describe_leaks(leaks: Sequence[Leak]) -> list[str]:
     for kind, rule in (("speaker", "speakers"), ("recording", "recordings"), ("content", "groups of equal files")):
         found = [leak for leak in leaks if leak.kind == kind]
         if found:
-            lines.append(f"LEAKAGE: {len(found)} {rule} in more than one split")
+            lines.append(f"LEAKAGE: {rule} in more than one split: {len(found)}")
             lines += [f"  {leak.what}: {_counts(leak.utterances)}" for leak in found[:_SHOWN]]
     return lines
 

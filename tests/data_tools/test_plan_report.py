@@ -93,7 +93,7 @@ def test_letters_that_will_be_refused_are_shown(mixed, tmp_path):
 
 
 def test_leakage_is_told(mixed, tmp_path):
-    assert "LEAKAGE: 1 speakers in more than one split\n  s: 12 in train, 1 in test" in tell_plan(
+    assert "LEAKAGE: speakers in more than one split: 1\n  s: 12 in train, 1 in test" in tell_plan(
         options(mixed, tmp_path)
     )
 
@@ -104,3 +104,9 @@ def test_recordings_in_a_bucket_are_not_fetched_for_their_length(corpus, tmp_pat
     told = tell_plan(options(corpus, tmp_path))
     assert "the lengths of 1 recordings in a bucket are not known" in told
     assert split_tables(told)[1].split()[:2] == ["train", "2"]
+
+
+def test_leakage_is_told_by_the_run_too(mixed, tmp_path, capsys):
+    make_tfrecords(options(mixed, tmp_path / "out"))
+    assert "LEAKAGE: speakers in more than one split: 1" in capsys.readouterr().out
+    assert "s: 12 in train, 1 in test" in (tmp_path / "out/report.txt").read_text("utf-8")

@@ -107,7 +107,7 @@ def test_equal_files_under_two_names_are_found(tmp_path):
 def test_leaks_are_told_with_the_worst_first():
     people = [utterance(i, f"s{i % 7}", ("train", "dev")[i % 2]) for i in range(28)] + [utterance(99, "s3", "dev")]
     lines = describe_leaks(find_leaks(people))
-    assert lines[0] == "LEAKAGE: 7 speakers in more than one split"
+    assert lines[0] == "LEAKAGE: speakers in more than one split: 7"
     assert lines[1] == "  s3: 2 in dev, 3 in train" or lines[1] == "  s3: 3 in dev, 2 in train"
     assert len(lines) == 6
 
