@@ -98,7 +98,8 @@ def compare(name: str, utterances: list[Utterance], hours: float, rounds: int) -
     middle = {contestant: statistics.median(seconds) for contestant, seconds in turns.items()}
     print(f"\n{name}: {len(utterances)} clips, {hours:.2f} h, median of {rounds} rounds")
     for contestant, seconds in middle.items():
-        rate, share = hours * 3600 / seconds, middle["bare loop"] / seconds
+        shares = (bare / own for bare, own in zip(turns["bare loop"], turns[contestant], strict=True))
+        rate, share = hours * 3600 / seconds, statistics.median(shares)
         print(f"  {contestant:<14} {seconds:7.2f} s  {rate:6.0f} x real time per core  {share:6.1%} of the bare loop")
 
 

@@ -5,13 +5,14 @@ Worker processes write with this: they start at once and stay small. Which field
 
 import struct
 from collections.abc import Mapping
+from functools import cache
 
 import google_crc32c
 
 FRAME_BYTES = 16
 """Per record: 8 of length, 4 of checksum of the length, 4 of checksum of the record."""
 
-_INT64_LIST, _BYTES_LIST = 0x1A, 0x0A  # fields 3 and 1 of tf.train.Feature
+_INT64_LIST, _BYTES_LIST = b"\x1a", b"\x0a"  # fields 3 and 1 of tf.train.Feature
 _MASK_DELTA = 0xA282EAD8
 _SMALL = [bytes([value]) for value in range(0x80)]
 
@@ -27,9 +28,12 @@ def example(fields: Mapping[str, bytes | int]) -> bytes:
     Returns:
         The serialized message, its fields in order of their names.
     """
-    entries = [_entry(name.encode(), value) for name, value in sorted(fields.items())]
-    size = sum(len(part) for entry in entries for part in entry)
-    return b"".join([b"\x0a", _varint(size), *(part for entry in entries for part in entry)])
+    pieces: list[bytes] = [b""]
+    size = 0
+    for name in sorted(fields):
+        size += _add_entry(pieces, name, fields[name])
+    pieces[0] = b"\x0a" + _varint(size)
+    return b"".join(pieces)
 
 
 def frame(record: bytes) -> tuple[bytes, bytes, bytes]:
@@ -48,17 +52,22 @@ def masked_crc(data: bytes) -> bytes:
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF)
 
 
-def _entry(name: bytes, value: bytes | int) -> list[bytes]:
-    """One entry of Features.feature in pieces, so that audio is copied once only."""
+def _add_entry(pieces: list[bytes], name: str, value: bytes | int) -> int:
+    """Adds one entry of Features.feature, in pieces, so that audio is copied once only; gives its size."""
+    kind = _BYTES_LIST
     if isinstance(value, int):
-        packed = _varint(value)
-        head, payload, kind = b"\x0a" + _varint(len(packed)), packed, _INT64_LIST
-    else:
-        head, payload, kind = b"\x0a" + _varint(len(value)), value, _BYTES_LIST
-    inner = len(head) + len(payload)  # of the list
-    feature = bytes([kind]) + _varint(inner)
-    key = b"\x0a" + _varint(len(name)) + name + b"\x12" + _varint(len(feature) + inner)
-    return [b"\x0a" + _varint(len(key) + len(feature) + inner) + key + feature + head, payload]
+        kind, value = _INT64_LIST, _varint(value)
+    head = b"\x0a" + _varint(len(value))
+    feature = kind + _varint(len(head) + len(value)) + head
+    key = _key(name) + _varint(len(feature) + len(value)) + feature
+    start = b"\x0a" + _varint(len(key) + len(value)) + key
+    pieces += (start, value)
+    return len(start) + len(value)
+
+
+@cache
+def _key(name: str) -> bytes:
+    return b"\x0a" + _varint(len(name.encode())) + name.encode() + b"\x12"
 
 
 def _varint(value: int) -> bytes:

@@ -21,7 +21,6 @@ from data_tools.records import FRAME_BYTES, frame
 from data_tools.shard_plan import ShardTask
 from data_tools.sources import is_remote, open_audio
 
-_BUFFER_BYTES = 1 << 20
 _FETCHES = 8  # recordings in a bucket that one process asks for at a time
 KEPT = "Finished shards are kept."
 
@@ -111,7 +110,7 @@ def _check_room(folder: Path, task: ShardTask) -> None:
 
 
 def _write(task: ShardTask, recipe: Recipe, part: Path, account: Account) -> None:
-    with open(part, "wb", buffering=_BUFFER_BYTES) as file:
+    with open(part, "wb") as file:
         for place, result in enumerate(_results(task.jobs, recipe)):
             if isinstance(result, Rejection):
                 account.rejections.append((place, result.reason, result.detail))
