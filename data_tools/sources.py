@@ -88,10 +88,17 @@ def read_text(place: Path | str) -> str:
 
     Raises:
         FileNotFoundError: There is no such file.
-        UnicodeDecodeError: It is not UTF-8.
+        ValueError: It is not UTF-8.
         OSError: It cannot be read.
     """
-    return (gcs.read(place) if is_remote(place) else Path(place).read_bytes()).decode("utf-8-sig")
+    return _decoded(gcs.read(place) if is_remote(place) else Path(place).read_bytes(), place)
+
+
+def _decoded(content: bytes, place: Path | str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{place} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
 
 
 def read_texts(places: Sequence[Path | str]) -> Iterator[str]:
@@ -100,8 +107,7 @@ def read_texts(places: Sequence[Path | str]) -> Iterator[str]:
         yield from map(read_text, places)
         return
     with ThreadPoolExecutor(_IN_FLIGHT, "read_texts") as pool:
-        for content in pool.map(gcs.read, places):
-            yield content.decode("utf-8-sig")
+        yield from map(_decoded, pool.map(gcs.read, places), places)
 
 
 def read_lines(place: Path | str) -> Iterator[str]:

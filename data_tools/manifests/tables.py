@@ -34,8 +34,8 @@ def _text(table: Path | str) -> str:
         text = read_text(table)
     except FileNotFoundError:
         raise ManifestError(f"{table}: no such manifest. Check --manifest.") from None
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{table} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+    except ValueError as error:
+        raise ManifestError(str(error)) from error
     if not text.strip():
         raise ManifestError(f"{table} is empty. It needs a header and one line per recording.")
     return text

@@ -28,6 +28,13 @@ def test_one_subset_of_librispeech_keeps_its_name(tmp_path):
     assert {u.split for u in read_librispeech(tmp_path / "LibriSpeech/dev-clean")} == {"dev-clean"}
 
 
+def test_transcripts_in_another_encoding_are_named(tmp_path):
+    librispeech(tmp_path)
+    (tmp_path / "LibriSpeech/dev-clean/84/121/84-121.trans.txt").write_bytes("84-121-0000 \u00c4".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"84-121.trans.txt is not UTF-8 \(byte 12\). Save it as UTF-8"):
+        read_librispeech(tmp_path)
+
+
 def test_no_such_librispeech_folder(tmp_path):
     with pytest.raises(ManifestError, match="no such folder. Check --librispeech"):
         read_librispeech(tmp_path / "none")
