@@ -30,6 +30,7 @@ REQUIRES = [
 GCS = ["gcsfs >= 2024.6, < 2027"]
 DIGITS = ["num2words >= 0.5.14, < 0.6"]
 EXTRAS = {
+    "beam": ["apache-beam >= 2.77, < 3"],
     "digits": DIGITS,
     "gcs": GCS,
     "test": [

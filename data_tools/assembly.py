@@ -15,6 +15,7 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
+from data_tools import beam
 from data_tools.clips import Job, Rejection
 from data_tools.index import Index, Shard
 from data_tools.progress import Progress, finish_shard
@@ -87,7 +88,7 @@ def check_space(progress: Progress, plan: ShardPlan, done: Mapping[str, Account]
     Raises:
         OSError: There is too little.
     """
-    need = sum(task.estimated_bytes for task in plan.tasks(jobs) if task.file not in done)
+    need = sum(task.estimated_bytes for task in _unfinished(plan, jobs, done))
     free = progress.place.free_space()
     if free is not None and need > free:
         raise OSError(
@@ -105,7 +106,7 @@ def write_all(plan: ShardPlan, jobs: Sequence[Job], recipe: Recipe, done: dict, 
         OSError: A disk is full, or a bucket cannot be reached; see `writer.write_shard`.
         RuntimeError: A process died.
     """
-    tasks = [task for task in plan.tasks(jobs) if task.file not in done]
+    tasks = _unfinished(plan, jobs, done)
     kept = len(jobs) - sum(len(task.jobs) for task in tasks)
     num_samples = 0
     with tqdm(total=len(jobs), initial=kept, unit="clip", desc="shards", smoothing=0.05) as bar:
@@ -114,6 +115,25 @@ def write_all(plan: ShardPlan, jobs: Sequence[Job], recipe: Recipe, done: dict, 
             num_samples += sum(account.num_samples)
             bar.update(len(task.jobs))
     return num_samples / SAMPLE_RATE_HZ
+
+
+def write_all_by_beam(
+    plan: ShardPlan, jobs: Sequence[Job], recipe: Recipe, done: dict, progress: Progress, options: Sequence[str]
+) -> float:
+    """Does as `write_all` does, on Apache Beam; `options` are Beam's own.
+
+    Raises:
+        ImportError: Beam is not installed.
+        RuntimeError: It gave up.
+    """
+    kept = set(done)
+    beam.write_shards(_unfinished(plan, jobs, done), recipe, options)
+    done.update(progress.finished())
+    return sum(sum(done[file].num_samples) for file in set(done) - kept) / SAMPLE_RATE_HZ
+
+
+def _unfinished(plan: ShardPlan, jobs: Sequence[Job], done: Mapping[str, Account]) -> list[ShardTask]:
+    return [task for task in plan.tasks(jobs) if task.file not in done]
 
 
 def _span(task: ShardTask) -> str:

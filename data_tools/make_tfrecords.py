@@ -18,7 +18,7 @@ from typing import Literal
 import jsonargparse
 
 from data_tools import report
-from data_tools.assembly import Cutting, check_space, planned, put_together, settings, write_all
+from data_tools.assembly import Cutting, check_space, planned, put_together, settings, write_all, write_all_by_beam
 from data_tools.clips import Limits, Rejection
 from data_tools.index import INDEX_FILE, Index, disk_error, load_index, save_index
 from data_tools.manifests import CorpusOptions, read_corpus
@@ -53,6 +53,8 @@ class Options(CorpusOptions):
         min_seconds: Shorter clips are rejected.
         max_seconds: Longer clips are rejected.
         workers: Processes that decode and write; 0 is one per core.
+        runner: Who writes: processes of this machine, or Apache Beam (extra: beam).
+        beam_options: Beam's own, such as [--runner=DataflowRunner,--project=NAME]; without any, this machine works.
         plan: Tell what would become of the corpus, and write nothing.
     """
 
@@ -65,6 +67,8 @@ class Options(CorpusOptions):
     min_seconds: float = 0.1
     max_seconds: float = 40.0
     workers: int = 0
+    runner: Literal["local", "beam"] = "local"
+    beam_options: tuple[str, ...] = ()
     plan: bool = False
 
 
@@ -95,7 +99,7 @@ def make_tfrecords(options: Options) -> Index:
         progress.forget()
         print(f"{place} was finished already")
         return load_index(place)
-    (index, rejections), seconds_written = _write(texts, recipe, cutting, progress, options.workers)
+    (index, rejections), seconds_written = _write(texts, recipe, cutting, progress, options)
     told = report.describe(index, time.monotonic() - started, len(utterances), seconds_written)
     try:
         _write_companions(index, texts.tokenizer, rejections, f"{told}\n{leakage}\n\n{texts.account}\n")
@@ -125,18 +129,21 @@ def tell_plan(options: Options) -> str:
     return describe_plan(utterances, texts, limits, cutting, options.encoding, options.workers)
 
 
-def _write(texts: Texts, recipe: Recipe, cutting: Cutting, progress: Progress, num_workers: int):
+def _write(texts: Texts, recipe: Recipe, cutting: Cutting, progress: Progress, options: Options):
     """Writes the shards; those that a run that was stopped has finished stay."""
     if recipe.place.is_bucket:
         recipe.place.check_writable()  # before hours of work
-    with Workers(num_workers) as workers:
+    with Workers(options.workers) as workers:
         plan = planned(progress, texts.jobs, cutting, recipe.encoding, workers)
         accounts = progress.finished()
         if accounts:
             print(f"{recipe.place}: {len(accounts)} of {plan.num_shards} shards are there already", flush=True)
         check_space(progress, plan, accounts, texts.jobs)
         progress.begin(plan.cuts)
-        seconds_written = write_all(plan, texts.jobs, recipe, accounts, workers)
+        if options.runner == "beam":
+            seconds_written = write_all_by_beam(plan, texts.jobs, recipe, accounts, progress, options.beam_options)
+        else:
+            seconds_written = write_all(plan, texts.jobs, recipe, accounts, workers)
     return put_together(plan, texts, recipe, accounts), seconds_written
 
 
@@ -184,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(tell_plan(options))
         else:
             make_tfrecords(options)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         print(f"make_tfrecords: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
