@@ -92,6 +92,10 @@ class GcsTls:
         """Says how long tokens live, or that no more are given out."""
         self._control("tokens", {"lifetime": lifetime_seconds, "refused": refused})
 
+    def pace(self, megabytes_per_second: float) -> None:
+        """Says how fast each connection is, as a network would; 0 lifts the limit."""
+        self._control("pace", {"bytes": megabytes_per_second * 1e6})
+
     def requests(self) -> list[str]:
         """Lists the requests so far as "METHOD /path?query STATUS", the oldest first."""
         return self._control("requests", {})
@@ -128,6 +132,7 @@ class Storage:
     tokens: dict[str, float] = field(default_factory=dict)  # what a client says -> until when it holds
     lifetime: int = 3600
     refused: bool = False
+    bytes_per_second: float = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def due(self, line: str) -> str:
@@ -318,9 +323,16 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "flip" and body:
             middle = len(body) // 2
             body = body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
-        self.wfile.write(body[: len(body) // 2] if fault == "truncate" else body)
+        self.write_paced(body[: len(body) // 2] if fault == "truncate" else body)
         if fault == "truncate":
             self.hang_up()
+
+    def write_paced(self, body: bytes):
+        start, pace = time.monotonic(), self.storage.bytes_per_second
+        for first in range(0, len(body), 1 << 20):
+            self.wfile.write(memoryview(body)[first : first + (1 << 20)])
+            if pace:
+                time.sleep(max(0.0, start + (first + (1 << 20)) / pace - time.monotonic()))
 
     def hang_up(self):
         self.note("-")
@@ -359,6 +371,8 @@ class Handler(BaseHTTPRequestHandler):
             state.private |= {asked["name"]} if asked["private"] else set()
         elif what == "fault":
             state.faults.append(Fault(**asked))
+        elif what == "pace":
+            state.bytes_per_second = asked["bytes"]
         elif what == "tokens":
             state.lifetime, state.refused = asked["lifetime"], asked["refused"]
         self.reply(answer)
