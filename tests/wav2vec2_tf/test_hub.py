@@ -210,6 +210,18 @@ def test_every_replica_of_a_strategy_gets_the_weights(folder):
     assert done.returncode == 0, done.stderr
 
 
+def test_another_kind_of_model_is_told_before_it_is_downloaded(hub):
+    hub.add("org/whisper", {"config.json": b'{"model_type": "whisper"}', "model.safetensors": bytes(5000)})
+    with pytest.raises(ValueError, match="org/whisper: model_type 'whisper' is not supported; this package reads wav2"):
+        Wav2Vec2ForCTC.from_pretrained("org/whisper")
+    assert not any("resolve" in request for request in hub.requests)
+
+
+def test_an_empty_source_is_told():
+    with pytest.raises(FileNotFoundError, match="The source is empty"):
+        Wav2Vec2ForCTC.from_pretrained("")
+
+
 # ---- bad input ----
 
 
