@@ -133,7 +133,8 @@ class _Handler(LocalHandler):
         if (found := self.found(name, revision)) is not None:
             model, sha = found
             files = [{"rfilename": path} for path in model.commits[sha]]
-            answer = {"config": _kind(model.commits[sha].get("config.json", b"")), "id": name, "modelId": name, "sha": sha, "siblings": files, "tags": []}
+            answer = {"id": name, "modelId": name, "sha": sha, "siblings": files, "tags": []}
+            answer["config"] = _kind(model.commits[sha].get("config.json", b""))
             answer["private"] = model.private
             self.reply(200, answer | {"gated": "manual" if model.gated else False, "downloads": 0, "likes": 0})
 
