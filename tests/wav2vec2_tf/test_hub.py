@@ -70,11 +70,12 @@ def test_a_model_read_is_the_model_written(tmp_path, architecture, changes):
     assert set(contents(tmp_path / "two")) == set(FILES)
 
 
-@pytest.mark.parametrize("name", sorted(path.parent.name for path in GOLDENS.glob("*/model.safetensors")))
+WHOLE = {path.parent.name for path in GOLDENS.glob("*/model.safetensors")} - {"hubert_batch_norm"}  # has a counter
+
+
+@pytest.mark.parametrize("name", sorted(WHOLE))
 def test_a_folder_of_transformers_is_written_back_as_it_was(name, tmp_path):
     golden = GOLDENS / name
-    if name == "hubert_batch_norm":
-        pytest.skip("its counter num_batches_tracked is left out")
     Wav2Vec2ForCTC.from_pretrained(golden).save_pretrained(tmp_path)
     for file in FILES:
         assert contents(tmp_path)[file] == (golden / file).read_bytes()
