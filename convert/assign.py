@@ -15,7 +15,7 @@ from convert.audit import Audit, audit
 from convert.names import Name, names_by_path
 from convert.tensors import Checkpoint, Tensor
 
-READERS = min(4, os.cpu_count() or 1)
+NUM_THREADS = min(4, os.cpu_count() or 1)
 _BLOCK = 16  # columns: one cache line of float32, which makes turning a large matrix five times as fast
 
 
@@ -68,7 +68,7 @@ def fill(weights: dict, found: Audit) -> None:
         AuditError: Some tensors hold NaN or infinity; all of them are listed.
     """
     sick = []
-    pool = ThreadPoolExecutor(READERS)
+    pool = ThreadPoolExecutor(NUM_THREADS)
     try:
         arrays = pool.map(lambda pair: _read(*pair), found.used)
         for (name, tensor), (array, num_sick) in zip(found.used, arrays, strict=True):

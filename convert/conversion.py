@@ -4,6 +4,7 @@ What the findings are is `audit`'s business, the command line `__main__`'s.
 """
 
 import dataclasses
+import re
 import warnings
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.families import family
 from wav2vec2_tf.features import FEATURE_FILES, read_feature
 from wav2vec2_tf.files import make_folder, write_json, write_together
-from wav2vec2_tf.hub import WEIGHTS_FILE, config_of
+from wav2vec2_tf.hub import ADAPTER_FILE, WEIGHTS_FILE, config_of
 from wav2vec2_tf.layers.initial import blank_weights
 from wav2vec2_tf.model_ctc import Wav2Vec2ForCTC
 from wav2vec2_tf.processor import Wav2Vec2Processor
@@ -113,7 +114,7 @@ def _write(folder: Path, model, opened: Opened, found: Audit, report: Report) ->
         return dataclasses.replace(report, findings=tuple(sick))
     except _Misfit as misfit:
         return dataclasses.replace(report, findings=(str(misfit),))
-    return dataclasses.replace(report, tensors=tuple(converted), notes=(*report.notes, *notes))
+    return dataclasses.replace(report, tensors=tuple(converted), notes=(*report.notes, *notes, *_left_behind(opened)))
 
 
 class _Sick(Exception):
@@ -140,6 +141,14 @@ def _write_processor(folder: Path, opened: Opened, config: Wav2Vec2Config | None
         raise _Misfit(error) from error
     processor.save_pretrained(folder)
     return ()
+
+
+def _left_behind(opened: Opened) -> tuple[str, ...]:
+    """Tells of files that are part of the model and are not converted: the adapters of other languages."""
+    names: list[str] = []
+    remote.fetch(opened.source, lambda found: names.extend(found) or [], **opened.where)
+    adapters = [name for name in names if re.fullmatch(ADAPTER_FILE, name)]
+    return (f"{len(adapters)} adapter files stay behind: copy those you need beside the result",) if adapters else ()
 
 
 def _write_feature(folder: Path, opened: Opened, error: FileNotFoundError) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ def open_checkpoint(source, **where) -> Opened:
         seen.extend(names)
         return choose_weights(names)
 
-    fetched = remote.fetch(source, choose, **where)
+    fetched = remote.fetch(source, choose, check_kind=lambda kind: _check_kind(str(source), kind), **where)
     beside = choose_beside(fetched.files)
     if not seen:  # one file was named
         beside = choose_beside(sorted(path.name for path in fetched.folder.iterdir()))
@@ -102,7 +102,8 @@ def open_checkpoint(source, **where) -> Opened:
     if CONFIG_FILE in beside:
         config = read_json(fetched.folder / CONFIG_FILE)
     if not files:
-        _check_kind(fetched.name, config or _config_only(source, where, seen))
+        config = config or _config_only(source, where, seen)
+        _check_kind(fetched.name, config.get("model_type", "wav2vec2"))
         raise FileNotFoundError(
             f"{fetched.name} is not a model folder: it has no model.safetensors nor another known form of weights. "
             f"It holds {listed(seen)}. Supported are {SUPPORTED}."
@@ -124,10 +125,10 @@ def _config_only(source, where, names) -> dict:
     return read_json(fetched.folder / CONFIG_FILE)
 
 
-def _check_kind(name: str, config: Mapping[str, Any]) -> None:
-    """Tells what a source is whose weights are of no known form, if its config.json says so."""
+def _check_kind(name: str, model_type: str) -> None:
+    """Tells what a source is, if it is none of the models supported."""
     try:
-        family(config.get("model_type", "wav2vec2"))
+        family(model_type)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
 

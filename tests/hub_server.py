@@ -133,7 +133,9 @@ class _Handler(LocalHandler):
         if (found := self.found(name, revision)) is not None:
             model, sha = found
             files = [{"rfilename": path} for path in model.commits[sha]]
-            answer = {"id": name, "modelId": name, "sha": sha, "siblings": files, "tags": [], "private": model.private}
+            answer = {"id": name, "modelId": name, "sha": sha, "siblings": files, "tags": []}
+            answer["config"] = _kind(model.commits[sha].get("config.json", b""))
+            answer["private"] = model.private
             self.reply(200, answer | {"gated": "manual" if model.gated else False, "downloads": 0, "likes": 0})
 
     def tree(self, name: str, revision: str):
@@ -254,6 +256,14 @@ class _Handler(LocalHandler):
             self.close_connection = True
         else:
             self.wfile.write(body)
+
+def _kind(config: bytes) -> dict:
+    """What the hub tells of a config.json with the list of files; nothing of one that is no JSON."""
+    try:
+        return {key: value for key, value in json.loads(config).items() if key in ("model_type", "architectures")}
+    except ValueError:
+        return {}
+
 
 def _entry(path: str, content: bytes) -> dict:
     entry = {"type": "file", "path": path, "size": len(content), "oid": oid(content)}

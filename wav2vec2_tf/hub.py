@@ -28,6 +28,11 @@ from wav2vec2_tf.layers.initial import blank_weights
 
 _ZERO = np.float32(0)
 WEIGHTS_FILE = "model.safetensors"
+ADAPTER_FILE = r"adapter\.(.+)\.(?:safetensors|bin)"
+
+
+class FreshHeadWarning(UserWarning):
+    """A checkpoint without a head was loaded: what the model says is noise until it is fine-tuned."""
 
 
 def config_of(checkpoint: Checkpoint, changes: Mapping[str, Any]) -> Wav2Vec2Config:
@@ -77,6 +82,7 @@ def load(model_class, source, *, ignore_mismatched_sizes: bool = False, changes:
         warnings.warn(
             f"{found.source} has no head for {model.config.vocab_size} labels: its body is loaded, lm_head starts at "
             f"random. Fine-tune the model before you use it.",
+            FreshHeadWarning,
             stacklevel=3,
         )
     return model
@@ -114,7 +120,7 @@ def load_adapter(model, language: str) -> None:
     files, there = (f"adapter.{language}.safetensors", f"adapter.{language}.bin"), []
 
     def choose(names):
-        there.extend(re.findall(r"^adapter\.(.+)\.(?:safetensors|bin)$", "\n".join(names), re.MULTILINE))
+        there.extend(found[1] for name in names if (found := re.fullmatch(ADAPTER_FILE, name)))
         return [name for name in files if name in names][:1]
 
     fetched = model.origin(choose)

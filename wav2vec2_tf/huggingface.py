@@ -64,7 +64,10 @@ class Repo:
         return cache / f"models--{self.repo.replace('/', '--')}"
 
     def fetch(
-        self, choose: Callable[[list[str]], Iterable[str]], local_files_only: bool
+        self,
+        choose: Callable[[list[str]], Iterable[str]],
+        local_files_only: bool,
+        check_kind: Callable[[str], None] | None,
     ) -> tuple[Path, tuple[str, ...]]:
         """Downloads the chosen files into the cache, or finds them there; see `remote.fetch`.
 
@@ -84,6 +87,9 @@ class Repo:
             if refusal is not None:
                 raise refusal from error
             return self._from_cache(choose, error)
+        kind = (getattr(info, "config", None) or {}).get("model_type")
+        if check_kind is not None and kind is not None:
+            check_kind(kind)  # before gigabytes of another kind of model are fetched
         names = sorted(file.rfilename for file in info.siblings if "/" not in file.rfilename)
         return self._download(tuple(choose(names)), info.sha)
 

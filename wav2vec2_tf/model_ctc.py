@@ -114,7 +114,8 @@ class Wav2Vec2ForCTC(keras.Model):
     def load_adapter(self, language: str):
         """Switches a multilingual model (MMS) to another language: its adapters and its head.
 
-        Functions traced before keep the old head: trace them again. The vocabulary is the tokenizer's business
+        Functions traced before keep the old head: trace them again. With `tf.distribute`, call it in the strategy's
+        scope, as the head may be a new one. The vocabulary is the tokenizer's business
         (`set_target_lang`).
 
         Args:

@@ -40,6 +40,7 @@ def fetch(
     source: str | os.PathLike,
     choose: Callable[[list[str]], Iterable[str]],
     *,
+    check_kind: Callable[[str], None] | None = None,
     revision: str | None = None,
     cache_dir: str | os.PathLike | None = None,
     token: str | None = None,
@@ -52,6 +53,8 @@ def fetch(
             local path is one.
         choose: Picks from the names of the files that lie in the source itself, not in folders below. A file as
             `source` is its own choice. They are fetched in the order given: put what nothing loads without last.
+        check_kind: Takes the `model_type` where the hub knows it, before anything is downloaded, and raises if it is
+            none to fetch.
         revision: Branch, tag or commit on the hub, "main" by default; local paths and gs:// have none.
         cache_dir: The hub's cache; by default that of huggingface_hub (HF_HUB_CACHE).
         token: For private models; by default the one that `hf auth login` stored, or HF_TOKEN.
@@ -64,6 +67,8 @@ def fetch(
         ConnectionError: The hub cannot be reached and the cache does not hold the model, or a download broke off.
         ValueError: Two revisions are given.
     """
+    if not str(source):
+        raise FileNotFoundError("The source is empty. Give a folder, such as RUN/best, or a hub id: org/name.")
     path = Path(source).expanduser()
     if path.is_file():
         return Fetched(path.parent, (path.name,), str(path))
@@ -75,7 +80,7 @@ def fetch(
         weakref.finalize(fetched, shutil.rmtree, folder, ignore_errors=True)
         return fetched
     repo = Repo(*_parse(str(source), revision), cache_dir, token)
-    return Fetched(*repo.fetch(choose, local_files_only), repo.name)
+    return Fetched(*repo.fetch(choose, local_files_only, check_kind), repo.name)
 
 
 def _parse(source: str, revision: str | None) -> tuple[str, str]:

@@ -7,6 +7,7 @@ hours of audio are left to chunking.
 import argparse
 import os
 import sys
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,12 +56,18 @@ class Transcriber:
             where: `revision`, `cache_dir`, `token`, `local_files_only`, as for `remote.fetch`.
         Raises:
             OSError: The source is not there or cannot be reached, or a file of model or processor is missing.
-            ValueError: A file is damaged, or the files do not fit together.
+            ValueError: A file is damaged, the files do not fit together, or the model was only pretrained.
         """
         processor = Wav2Vec2Processor.from_pretrained(source, target_lang=target_lang, **where)
-        from wav2vec2_tf.model_ctc import Wav2Vec2ForCTC  # TensorFlow takes seconds: not for --help or a wrong folder
+        from wav2vec2_tf.hub import FreshHeadWarning  # TensorFlow takes seconds: not for --help or a wrong folder
+        from wav2vec2_tf.model_ctc import Wav2Vec2ForCTC
 
-        model = Wav2Vec2ForCTC.from_pretrained(source, **where)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FreshHeadWarning)
+            try:
+                model = Wav2Vec2ForCTC.from_pretrained(source, **where)
+            except FreshHeadWarning as warning:
+                raise ValueError(f"There is nothing to transcribe with: {warning}") from None
         if target_lang is not None:
             model.load_adapter(target_lang)
         return cls(model, processor)

@@ -134,3 +134,9 @@ def test_a_head_of_another_size_can_be_left_out():
 
 def test_a_fitting_head_stays_also_where_another_might_be_left_out():
     assert not audited(arrays_of(SHAPES), ignore=True, **CTC).has_fresh_head
+
+
+def test_a_tensor_with_another_number_of_axes_is_told():
+    name = "wav2vec2.feature_extractor.conv_layers.0.conv.weight"
+    (finding,) = audited(arrays_of(SHAPES) | {name: np.zeros((6, 10), "f4")}).findings
+    assert finding == f"wrong shape: {name} is (6, 10), the config asks for (6, 1, 10)"

@@ -95,6 +95,13 @@ def test_a_source_without_a_processor_says_so(source, tmp_path, capsys):
     assert "note: no processor written" in capsys.readouterr().out
 
 
+def test_adapters_that_stay_behind_are_told(source, tmp_path, capsys):
+    for language in ("swe", "hrv"):
+        (source / f"adapter.{language}.safetensors").write_bytes(b"")
+    assert main([str(source), str(tmp_path / "out")]) == 0
+    assert "note: 2 adapter files stay behind" in capsys.readouterr().out
+
+
 def test_findings_are_reported_and_nothing_loads(source, tmp_path, capsys):
     change(source, **{"lm_head.bias": None, "mystery": np.zeros(2, "f4")})
     out = tmp_path / "out"

@@ -1,5 +1,6 @@
 """Transcription: files of any kind to text, one clear error per bad file, the rest go on."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from safetensors.numpy import load_file, save_file
 
 from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.processor import Wav2Vec2Processor
@@ -142,6 +144,17 @@ def test_a_model_that_is_nowhere_is_one_clear_error(hub, wav, capsys):
 def test_a_fairseq_checkpoint_is_heard(wav):
     transcriber = Transcriber.from_pretrained(GOLDEN / "fairseq" / "ctc_large.pt")
     assert set(transcriber.transcribe(wav()).text) <= set("ETAON' ")
+
+
+def test_a_model_that_was_only_pretrained_transcribes_nothing(model_dir, tmp_path):
+    shutil.copytree(model_dir, tmp_path / "body")
+    weights = load_file(tmp_path / "body" / "model.safetensors")
+    body = {name: array for name, array in weights.items() if not name.startswith("lm_head")}
+    save_file(body, tmp_path / "body" / "model.safetensors")
+    config = json.loads((tmp_path / "body" / "config.json").read_text("utf-8")) | {"architectures": ["Wav2Vec2Model"]}
+    (tmp_path / "body" / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ValueError, match="nothing to transcribe with: .* lm_head starts at random"):
+        Transcriber.from_pretrained(tmp_path / "body")
 
 
 def test_a_tokenizer_with_another_blank_is_refused(transcriber):
