@@ -13,6 +13,7 @@ import keras
 from convert.sources import open_checkpoint
 from convert.tensors import Checkpoint
 from data_tools.index import Index
+from data_tools.place import Place
 from data_tools.reader import Buckets, plan_buckets
 from train.config import BatchConfig, RunConfig, architecture
 from wav2vec2_tf import Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC, Wav2Vec2Processor
@@ -34,14 +35,15 @@ def load_processor(config: RunConfig) -> Wav2Vec2Processor:
         OSError: The shards have no vocab.json, or `init_from` is not there, cannot be reached, or lacks a file.
         DataError: `init_from` has another vocabulary than the shards.
     """
+    data = str(Place.of(config.data))  # a URL that is a Path has lost a slash
     if config.init_from is None:
-        return Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(config.data))
+        return Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(data))
     checkpoint = open_checkpoint(config.init_from).checkpoint
     if any(tensor.name == "lm_head.weight" for tensor in checkpoint.tensors):
         processor = Wav2Vec2Processor.from_pretrained(config.init_from)
-        check_vocabulary(processor.tokenizer, config.data, config.init_from)
+        check_vocabulary(processor.tokenizer, data, config.init_from)
         return processor
-    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(config.data)
+    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(data)
     return Wav2Vec2Processor(tokenizer=tokenizer, feature=_feature(config.init_from, checkpoint))
 
 
@@ -52,17 +54,17 @@ def _feature(source: str, checkpoint: Checkpoint) -> FeatureSettings:
     return found or FeatureSettings(do_normalize=checkpoint.normalize is not False)
 
 
-def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: Path, model: str) -> None:
+def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: str | Path, model: str) -> None:
     """Refuses shards whose vocabulary is not the model's.
 
     Args:
         tokenizer: The model's.
-        data: Folder of shards.
+        data: Folder of shards, local or gs://.
         model: Where the model is from, for the error.
     Raises:
         DataError: A token is missing on one side, or has another id.
     """
-    theirs = Wav2Vec2CTCTokenizer.from_pretrained(data).vocab
+    theirs = Wav2Vec2CTCTokenizer.from_pretrained(str(Place.of(data))).vocab
     differing = {token for token, _ in theirs.items() ^ tokenizer.vocab.items()}
     if differing:
         shown = " ".join(sorted(differing)[:10])

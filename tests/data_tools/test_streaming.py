@@ -23,6 +23,8 @@ READ_ALL = """
 import hashlib, json, os, sys, time
 from data_tools.index import load_index
 from data_tools.reader import batches, plan_buckets
+from train.config import parse
+from train.setup import load_processor
 
 def digest(folder):
     index = load_index(folder)
@@ -43,6 +45,8 @@ for name in sys.argv[1:]:
         outcomes[name] = f"{type(error).__name__}: {error}"
 time.sleep(3)
 outcomes["later"] = digest("gs://private/shards")
+config = parse(["--data", "gs://sound/shards", "--out", "x"]).config
+outcomes["vocabulary"] = load_processor(config).tokenizer.vocab
 outcomes["block"] = os.environ["GCS_READ_CACHE_BLOCK_SIZE_MB"]
 print(json.dumps(outcomes))
 """
@@ -62,7 +66,7 @@ def storage(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def outcomes(storage, shards) -> dict[str, str]:
+def outcomes(storage, shards) -> dict:
     """What became of each bucket: the digest of all it gave, or the error."""
     objects = {f"shards/{path.name}": path.read_bytes() for path in shards.iterdir() if path.is_file()}
     names = ("sound", "private", "busy", "hung-up", "cut", "flipped", "forbidden", "unfinished", "one-missing")
@@ -123,6 +127,10 @@ def test_a_bucket_without_index_was_not_finished(outcomes):
 def test_a_missing_shard_is_named(outcomes):
     assert outcomes["one-missing"].startswith("ShardsError: gs://one-missing/shards/train-00001-of-")
     assert " is missing, the index says " in outcomes["one-missing"]
+
+
+def test_a_run_takes_its_vocabulary_from_the_bucket(outcomes, shards):
+    assert outcomes["vocabulary"] == json.loads((shards / "vocab.json").read_text())
 
 
 def test_blocks_are_small(outcomes):
