@@ -104,13 +104,28 @@ def compare(name: str, utterances: list[Utterance], hours: float, rounds: int) -
 
 
 _MEMORY = """
-import resource, sys
+import multiprocessing, sys, threading, time
 from pathlib import Path
 from data_tools.make_tfrecords import Options, make_tfrecords
-table, root, out = map(Path, sys.argv[1:])
-make_tfrecords(Options(out=out, manifest=table, audio_root=root))
-peaks = [resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print("peak MB:", *peaks, file=sys.stderr)
+
+def peak(process):  # ru_maxrss would count what a child shared with its parent before it began
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return max([int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")], default=0)
+
+def watch():
+    while True:
+        peaks.extend(peak(child.pid) for child in multiprocessing.active_children())
+        time.sleep(0.1)
+
+if __name__ == "__main__":
+    peaks = [0]
+    threading.Thread(target=watch, daemon=True).start()
+    table, root, out = map(Path, sys.argv[1:])
+    make_tfrecords(Options(out=out, manifest=table, audio_root=root))
+    print("peak MB:", peak("self"), max(peaks), file=sys.stderr)
 """
 
 
