@@ -35,15 +35,15 @@ def load_processor(config: RunConfig) -> Wav2Vec2Processor:
         OSError: The shards have no vocab.json, or `init_from` is not there, cannot be reached, or lacks a file.
         DataError: `init_from` has another vocabulary than the shards.
     """
-    data = str(Place.of(config.data))  # a URL that is a Path has lost a slash
+    data = Place.of(config.data)  # a URL that is a Path has lost a slash
     if config.init_from is None:
-        return Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(data))
+        return Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(str(data)))
     checkpoint = open_checkpoint(config.init_from).checkpoint
     if any(tensor.name == "lm_head.weight" for tensor in checkpoint.tensors):
         processor = Wav2Vec2Processor.from_pretrained(config.init_from)
         check_vocabulary(processor.tokenizer, data, config.init_from)
         return processor
-    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(data)
+    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(str(data))
     return Wav2Vec2Processor(tokenizer=tokenizer, feature=_feature(config.init_from, checkpoint))
 
 
@@ -54,7 +54,7 @@ def _feature(source: str, checkpoint: Checkpoint) -> FeatureSettings:
     return found or FeatureSettings(do_normalize=checkpoint.normalize is not False)
 
 
-def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: str | Path, model: str) -> None:
+def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: Path | Place, model: str) -> None:
     """Refuses shards whose vocabulary is not the model's.
 
     Args:
@@ -64,7 +64,8 @@ def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: str | Path, model: s
     Raises:
         DataError: A token is missing on one side, or has another id.
     """
-    theirs = Wav2Vec2CTCTokenizer.from_pretrained(str(Place.of(data))).vocab
+    data = Place.of(data)
+    theirs = Wav2Vec2CTCTokenizer.from_pretrained(str(data)).vocab
     differing = {token for token, _ in theirs.items() ^ tokenizer.vocab.items()}
     if differing:
         shown = " ".join(sorted(differing)[:10])

@@ -132,7 +132,7 @@ def explained(error: Exception, url: str, verb: str = "read") -> Exception:
     if isinstance(error, ImportError):
         return error
     if isinstance(error, FileNotFoundError) and not os.path.isabs(error.filename or ""):
-        return FileNotFoundError(f"There is no bucket, folder or file {url}. `gcloud storage ls` lists those you may read.")
+        return FileNotFoundError(f"There is no bucket, folder or file {url}. `gcloud storage ls` lists what there is.")
     if getattr(error, "code", None) in (401, 403) or str(error).startswith("Forbidden"):
         return PermissionError(
             f"{url} may not be {verb} with these credentials, or without any ({_first_line(error)}). Run `gcloud auth "
