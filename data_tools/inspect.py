@@ -63,10 +63,10 @@ def inspect(folder: str, verify: bool = False, out: Path | None = None):
 
     if out is None and Place.of(folder).is_bucket:
         raise ValueError(f"The page and the picture go to a folder on this machine; {folder} is none. Name one: --out.")
-    target = make_folder(folder if out is None else out)
     index = load_index(folder)
     if not index.splits or not all(len(index.lengths(split)) for split in index.splits):
         raise ValueError(f"{folder} has a split without records, or no split. Write the shards again.")
+    target = make_folder(folder if out is None else out)
     found = survey(index, every_shard=verify)
     picture = draw(found)
     write_whole(target / PICTURE, lambda part: part.write_bytes(picture))

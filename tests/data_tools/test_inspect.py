@@ -76,8 +76,10 @@ def test_page_and_picture_go_where_told(folder, tmp_path):
         (["ftp://host/shards"], "neither a local folder nor gs://"),
     ],
 )
-def test_a_wrong_folder_ends_with_one_line_and_status_1(arguments, complaint, capsys):
+def test_a_wrong_folder_ends_with_one_line_and_status_1(arguments, complaint, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     assert main(arguments) == 1
+    assert not list(tmp_path.iterdir())
     told = capsys.readouterr().err
     assert told.startswith("inspect: ")
     assert complaint in told
