@@ -35,12 +35,6 @@ def test_a_step_is_adamw_and_spares_vectors_the_decay(decay):
     np.testing.assert_allclose(weights[1], adamw(VECTOR, GRADIENTS[1], config, 0.1, False), rtol=1e-3)
 
 
-def test_a_gain_of_several_axes_is_spared_the_decay_as_well():
-    gain = keras.Variable(VECTOR.reshape(1, 2, 1))  # such as weight_g
-    update(build_optimizer(OptimizerConfig(weight_decay=0.3), [gain]), [gain], [np.zeros((1, 2, 1), np.float32)])
-    np.testing.assert_array_equal(gain.numpy().ravel(), VECTOR)
-
-
 def test_the_rate_of_the_call_is_the_rate_of_the_step():
     small, large = variables(), variables()
     update(build_optimizer(OptimizerConfig(), small), small, rate=1e-3)
