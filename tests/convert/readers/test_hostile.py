@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import pytest
 
@@ -210,7 +211,13 @@ BOMBS = {
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_costs_no_more_than_its_bytes(tmp_path, bomb):
-    read_pickle(write_zip(tmp_path / "a.pt", BOMBS[bomb]))  # returns, and neither swells nor overflows the stack
+    path = write_zip(tmp_path / "a.pt", BOMBS[bomb])
+    tracemalloc.start()
+    try:
+        read_pickle(path)  # returns, and does not overflow the stack
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000 + 200 * len(BOMBS[bomb])
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("place", ["shape", "key", "dict", "callee", "tree"])
