@@ -1,6 +1,9 @@
 """What all tests share: a quiet TensorFlow, one seed, and where real speech lies."""
 
+import contextlib
 import os
+import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -33,6 +36,26 @@ def speech_dir() -> Path:
 def sample_dir() -> Path:
     """The corpus in the box: manifest.tsv and one folder per split."""
     return ROOT / "data_tools" / "sample"
+
+
+@contextlib.contextmanager
+def _files_end_at(size: int):
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.fixture
+def files_end_at():
+    """A context in which the system refuses to write any file beyond so many bytes, as a full disk does.
+
+    It holds for the whole process, the file that pytest reports into included: let it end before the test does.
+    """
+    return _files_end_at
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import json
-import resource
 from pathlib import Path
 
 import pytest
@@ -70,14 +69,10 @@ def test_a_shard_that_is_there_is_replaced(tmp_path):
     assert ids(tmp_path / "dev-00000-of-00001.tfrecord") == ["u0"]
 
 
-def test_a_disk_that_fills_up_leaves_nothing_of_the_shard_behind(tmp_path):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # no file may grow past this
-    try:
-        with pytest.raises(OSError, match=r"could not be written \(.*bytes are free there. Finished shards are kept."):
-            write_shard(task(*[20_000] * 50), recipe(tmp_path))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+def test_a_disk_that_fills_up_leaves_nothing_of_the_shard_behind(tmp_path, files_end_at):
+    told = r"could not be written \(.*bytes are free there. Finished shards are kept."
+    with files_end_at(100_000), pytest.raises(OSError, match=told):
+        write_shard(task(*[20_000] * 50), recipe(tmp_path))
     assert files(tmp_path) == []
 
 

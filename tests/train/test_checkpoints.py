@@ -1,7 +1,5 @@
 import json
-import resource
 import shutil
-import signal
 from collections import namedtuple
 
 import numpy as np
@@ -91,20 +89,10 @@ def test_too_little_space_is_told_before_anything_is_written(pair, tmp_path, mon
     assert [path.name for path in whole.parent.iterdir()] == [whole.name]
 
 
-@pytest.fixture
-def files_end_at_20_kb():
-    """The system refuses to write further, as a full disk does."""
-    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_a_disk_that_fills_up_leaves_earlier_checkpoints_intact(pair, tmp_path, request):
+def test_a_disk_that_fills_up_leaves_earlier_checkpoints_intact(pair, tmp_path, files_end_at):
     whole = save_checkpoint(tmp_path, *pair, State(step=5), keep_last=1)
-    request.getfixturevalue("files_end_at_20_kb")
-    with pytest.raises(CheckpointError, match="could not be written.*earlier checkpoints are intact"):
+    told = "could not be written.*earlier checkpoints are intact"
+    with files_end_at(20_000), pytest.raises(CheckpointError, match=told):
         save_checkpoint(tmp_path, *pair, State(step=6), keep_last=1)
     assert whole_checkpoints(tmp_path) == [whole]
     assert [path.name for path in whole.parent.iterdir()] == [whole.name]
