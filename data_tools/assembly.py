@@ -58,6 +58,7 @@ def _digest(texts: Texts) -> str:
     for job in texts.jobs:
         u = job.utterance
         fields = (u.id, u.source, u.text, job.text, u.speaker, u.split, u.start_seconds, u.duration_seconds)
+        fields += () if u.channel is None else (u.channel,)
         digest.update(repr(fields).encode())
     for rejection in texts.rejections:
         digest.update(repr((rejection.utterance.id, rejection.reason)).encode())

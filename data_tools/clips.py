@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import soundfile
 
+from data_tools.flac import as_recorded
 from data_tools.manifest import Utterance
 from data_tools.sources import open_audio
 from wav2vec2_tf import audio
@@ -21,6 +22,7 @@ REASONS = {
     "missing_file":       "there is no such file",
     "unreadable":         "libsndfile cannot decode it",
     "truncated":          "it ends before its header or the manifest says",
+    "missing_channel":    "it lacks the channel that the manifest names",
     "empty":              "it holds no samples",
     "silent":             "all samples are zero",
     "non_finite":         "it holds NaN or infinite samples",
@@ -90,7 +92,7 @@ def prepare(job: Job, limits: Limits, encoding: str = "pcm", opened: Future | No
         OSError: The storage cannot be reached, which says nothing about the clip.
     """
     utterance = job.utterance
-    span = audio.Span(utterance.start_seconds, utterance.duration_seconds, limits.max_seconds)
+    span = audio.Span(utterance.start_seconds, utterance.duration_seconds, limits.max_seconds, utterance.channel)
     try:
         source = open_audio(utterance.audio) if opened is None else opened.result()
         samples = audio.load_int16(source, span)
@@ -99,7 +101,8 @@ def prepare(job: Job, limits: Limits, encoding: str = "pcm", opened: Future | No
     reason, detail = _objection(samples, job.text, limits)
     if reason:
         return Rejection(utterance, reason, detail)
-    return Clip(job, encode(samples, encoding), len(samples))
+    payload = as_recorded(source, len(samples)) if encoding == "flac" and not utterance.is_segment else None
+    return Clip(job, payload or encode(samples, encoding), len(samples))
 
 
 def encode(samples: np.ndarray, encoding: str) -> bytes:

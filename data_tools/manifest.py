@@ -29,6 +29,7 @@ class Utterance:
         source: The recording as the manifest names it.
         start_seconds: Where the utterance begins in the recording.
         duration_seconds: How long it is; None: to the end of the recording.
+        channel: Which channel of the recording, counted from 0; None: the mean of all.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Utterance:
     source: str
     start_seconds: float = 0.0
     duration_seconds: float | None = None
+    channel: int | None = None
 
     @property
     def is_segment(self) -> bool:

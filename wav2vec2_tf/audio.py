@@ -33,7 +33,7 @@ class AudioError(ValueError):
 
     Args:
         message: Names the recording and what is wrong with it.
-        reason: One of missing_file, unreadable, truncated, non_finite, too_long.
+        reason: One of missing_file, unreadable, truncated, non_finite, too_long, missing_channel.
     """
 
     def __init__(self, message: str, reason: str):
@@ -52,18 +52,26 @@ class Span:
         start_seconds: Where it begins.
         seconds: How long it is; None: to the end.
         max_seconds: How long it may be.
+        channel: Which channel, counted from 0; None: the mean of all.
     """
 
     start_seconds: float = 0.0
     seconds: float | None = None
     max_seconds: float = math.inf
+    channel: int | None = None
 
     def frames(self, file: soundfile.SoundFile, name: str) -> tuple[int, int]:
         """Finds the piece's first sample and the number of its samples per channel.
 
         Raises:
-            AudioError: It is too long, or begins where the recording has ended.
+            AudioError: It is too long, begins where the recording has ended, or is of a channel that is not there.
         """
+        if self.channel is not None and self.channel >= file.channels:
+            raise AudioError(
+                f"{name} has {file.channels} channels, counted from 0, and no channel {self.channel}. Name one of "
+                "these, or none to average them.",
+                "missing_channel",
+            )
         first, promised = round(self.start_seconds * file.samplerate), _promised_frames(file)
         if first and first >= promised:
             raise AudioError(
@@ -110,8 +118,8 @@ def load_int16(source: str | os.PathLike | bytes | BinaryIO, span: Span) -> np.n
     Returns:
         int16 [S].
     Raises:
-        AudioError: As for `load`; or the piece is longer than `span.max_seconds` (nothing is decoded then) or ends
-            after the recording.
+        AudioError: As for `load`; or the piece is longer than `span.max_seconds` (nothing is decoded then), ends
+            after the recording, or is of a channel that the recording lacks.
     """
     samples, rate_hz = _decode(source, span, "int16")
     return samples if samples.dtype == np.int16 else to_int16(_resampled(samples, rate_hz, SAMPLE_RATE_HZ))
@@ -171,8 +179,6 @@ def _decode(source, span: Span, dtype: str) -> tuple[np.ndarray, int]:
     name = "the audio" if isinstance(source, bytes) or hasattr(source, "read") else os.fspath(source)
     if isinstance(source, bytes):
         source = io.BytesIO(source)
-    elif not hasattr(source, "read") and not os.path.isfile(source):
-        raise AudioError(f"{name}: no such file. Check the path, or the folder it is relative to.", "missing_file")
     try:
         with soundfile.SoundFile(source) as file:
             as_is = dtype == "int16" and _is_int16(file)
@@ -180,13 +186,17 @@ def _decode(source, span: Span, dtype: str) -> tuple[np.ndarray, int]:
             if first:
                 file.seek(first)
             samples = file.read(count if span.seconds is not None else -1, dtype if as_is else "float32", True)
-            slack = _slack_samples(file, span)
+            missing = count - len(samples)
+            is_short = missing > 0 and missing > _slack_samples(file, span)
             rate_hz = file.samplerate
     except (soundfile.SoundFileError, OSError) as error:
+        if not hasattr(source, "read") and not os.path.isfile(source):
+            message = f"{name}: no such file. Check the path, or the folder it is relative to."
+            raise AudioError(message, "missing_file") from error
         # libsndfile reports a FLAC stream that ends in the middle as one that cannot be followed
         reason = "truncated" if "lost sync" in str(error) else "unreadable"
         raise AudioError(f"{name} cannot be decoded: {error} Fetch or convert the file again.", reason) from error
-    if len(samples) < count - slack:
+    if is_short:
         raise AudioError(
             f"{name} ends after {len(samples)} of the {count} samples its header promises. Fetch the file again.",
             "truncated",
@@ -194,15 +204,17 @@ def _decode(source, span: Span, dtype: str) -> tuple[np.ndarray, int]:
     if not as_is and not np.isfinite(samples).all():
         message = f"{name} holds samples that are not finite numbers (NaN or infinity). Record or convert it again."
         raise AudioError(message, "non_finite")
-    return _mono(samples), rate_hz
+    return _mono(samples, span.channel), rate_hz
 
 
 def _is_int16(file: soundfile.SoundFile) -> bool:
     return (file.subtype, file.channels, file.samplerate) == ("PCM_16", 1, SAMPLE_RATE_HZ)
 
 
-def _mono(samples: np.ndarray) -> np.ndarray:
-    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+def _mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
+    if samples.shape[1] == 1 or channel is not None:
+        return samples[:, channel or 0]
+    return samples.mean(axis=1)
 
 
 def _slack_samples(file: soundfile.SoundFile, span: Span) -> int:

@@ -27,7 +27,7 @@ class CorpusOptions:
 
     Args:
         manifest: Table of recordings: .tsv (no quoting), .csv or .jsonl, UTF-8; columns path and transcript,
-            optionally speaker, split, id, start and duration (seconds).
+            optionally speaker, split, id, start and duration (seconds), channel (from 0; else their mean).
         audio_root: Folder that paths in the manifest, or in the cuts, are relative to.
         columns: What those columns are called in the manifest, the audio folder's metadata or the .json of a
             WebDataset, where they differ, such as {path: wav, transcript: sentence}.

@@ -61,8 +61,9 @@ def _utterances(cut: dict, audio_root: Path | str, split: str) -> Iterator[Utter
     if cut.get("type", "MonoCut") not in ("MonoCut", "MultiCut") or "recording" not in cut:
         what = cut.get("type") if "recording" in cut or "tracks" in cut else "cut without a recording"
         raise ManifestError(f"{cut.get('id')} is a {what}. Take cuts that are pieces of recordings only.")
-    source = _source(cut)
+    _check_as_recorded(cut)
     for supervision in cut["supervisions"]:
+        source, channel = _source(cut, supervision)
         start = max(0.0, cut["start"] + supervision["start"])
         whole = start == 0 and abs(cut["recording"]["duration"] - supervision["duration"]) <= _WHOLE_SECONDS
         yield Utterance(
@@ -74,25 +75,33 @@ def _utterances(cut: dict, audio_root: Path | str, split: str) -> Iterator[Utter
             source=source,
             start_seconds=0.0 if whole else round(start, 6),
             duration_seconds=None if whole else float(supervision["duration"]),
+            channel=channel,
         )
 
 
-def _source(cut: dict) -> str:
-    """Finds the file that has the cut's channels, and nothing else."""
-    recording = cut["recording"]
-    changes = [transform["name"] for transform in recording.get("transforms") or []]
+def _check_as_recorded(cut: dict) -> None:
+    changes = [transform["name"] for transform in cut["recording"].get("transforms") or []]
     if any(change not in _HARMLESS for change in changes):
         raise ManifestError(f"{cut['id']} asks for {', '.join(changes)}. Take the cuts as recorded, and augment later.")
-    wanted = cut["channel"] if isinstance(cut["channel"], list) else [cut["channel"]]
+
+
+def _source(cut: dict, supervision: dict) -> tuple[str, int | None]:
+    """Finds the file with the channels that are spoken on, and which of its channels that is; None for all of them."""
+    recording, wanted = cut["recording"], cut["channel"]
+    if isinstance(wanted, list):  # a MultiCut, whose supervisions say which of its channels they are on
+        wanted = supervision.get("channel", wanted)
+    wanted = wanted if isinstance(wanted, list) else [wanted]
+    have = [source["channels"] for source in recording["sources"]]
     found = [source for source in recording["sources"] if source["channels"] == wanted]
+    found += [source for source in recording["sources"] if [c for c in source["channels"] if [c] == wanted]]
     if not found:
-        have = ", ".join(str(source["channels"]) for source in recording["sources"])
         raise ManifestError(
-            f"{cut['id']} is channel {wanted} of {recording['id']}, whose files have the channels {have}. Write a file "
-            "per channel."
+            f"{cut['id']} is channel {wanted} of {recording['id']}, whose files have the channels "
+            f"{', '.join(map(str, have))}. Take one of these, or all of a file."
         )
     if found[0]["type"] != "file" and not str(found[0]["source"]).startswith("gs://"):
         raise ManifestError(
             f"{recording['id']} is of type {found[0]['type']!r}; only files are read. Save its audio first."
         )
-    return found[0]["source"]
+    channels = found[0]["channels"]
+    return found[0]["source"], None if channels == wanted else channels.index(wanted[0])

@@ -1,6 +1,6 @@
 """Tables of recordings (TSV, CSV, JSONL), with the columns under our names or under others.
 
-    path  transcript  [speaker]  [split]  [id]  [start]  [duration]
+    path  transcript  [speaker]  [split]  [id]  [start]  [duration]  [channel]
 
 Other columns are ignored. The forms of a table are left to `tables`, folders with tables in them to `audio_folder` and
 `common_voice`.
@@ -17,7 +17,7 @@ from data_tools.manifests.tables import read_lines
 from data_tools.sources import folder_exists, join
 
 REQUIRED_COLUMNS = ("path", "transcript")
-COLUMNS = (*REQUIRED_COLUMNS, "speaker", "split", "id", "start", "duration")
+COLUMNS = (*REQUIRED_COLUMNS, "speaker", "split", "id", "start", "duration", "channel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ def read_table(table: Path | str, audio_root: Path | str, columns: Mapping[str, 
         audio_root: Folder that the paths are relative to.
         columns: Our name -> the table's name, where they differ.
     Returns:
-        One utterance per line, in order. Without an `id` column the path is the id, with start and duration where
-        the line has them; an empty split is "train".
+        One utterance per line, in order. Without an `id` column the path is the id, with start, duration and channel
+        where the line has them; an empty split is "train".
     Raises:
         ManifestError: No such file or folder, no line, not UTF-8, a column missing, or a line that cannot be read.
     """
@@ -86,13 +86,14 @@ def to_utterance(row: Row, audio_root: Path | str, folder: str = "", split: str 
         folder: Folder that the line's path is relative to.
         split: For lines that name none.
     Raises:
-        ManifestError: The split is no name, or a time no number.
+        ManifestError: The split is no name, a time no number, or a channel no count.
     """
     fields = row.fields
     path = f"{folder}/{fields['path']}" if folder else fields["path"]
     start, duration = (_seconds(fields.get(name, ""), name, row.where) for name in ("start", "duration"))
+    channel = _channel(fields.get("channel", ""), row.where)
     return Utterance(
-        id=fields.get("id") or path + _piece(start, duration),
+        id=fields.get("id") or path + _piece(start, duration, channel),
         audio=join(audio_root, path),
         text=fields["transcript"],
         speaker=fields.get("speaker", ""),
@@ -100,12 +101,13 @@ def to_utterance(row: Row, audio_root: Path | str, folder: str = "", split: str 
         source=path,
         start_seconds=start or 0.0,
         duration_seconds=duration,
+        channel=channel,
     )
 
 
-def _piece(start: float | None, duration: float | None) -> str:
+def _piece(start: float | None, duration: float | None, channel: int | None) -> str:
     since = "" if start is None and duration is None else f"@{start or 0:.10g}"
-    return since + ("" if duration is None else f"+{duration:.10g}")
+    return since + ("" if duration is None else f"+{duration:.10g}") + ("" if channel is None else f"#{channel}")
 
 
 def _check_header(table: Path | str, header: list[str], wanted: list[str]) -> None:
@@ -131,6 +133,14 @@ def _as_text(value: object, key: str, where: str) -> str:
     if isinstance(value, dict | list):
         raise ManifestError(f"{where}: {key!r} is a text or a number, not {str(value)[:40]}. Name another column.")
     return "" if value is None else str(value)
+
+
+def _channel(text: str, where: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise ManifestError(f"{where}: channel {text!r} is no channel. Count them from 0, or rename that column.")
+    return int(text)
 
 
 def _seconds(text: str, column: str, where: str) -> float | None:

@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,17 @@ def test_flac_holds_the_same_samples(corpus):
     samples, rate_hz = soundfile.read(io.BytesIO(flac.audio), dtype="int16")
     assert (samples.astype("<i2").tobytes(), rate_hz, flac.num_samples) == (pcm.audio, 16_000, 32_000)
     assert len(flac.audio) < len(pcm.audio)
+
+
+def test_an_utterance_may_be_one_channel(corpus):
+    both = np.stack([np.full(16_000, 7), np.full(16_000, 9)], axis=1).astype(np.int16)
+    one = job(corpus.add("YES", samples=both))
+    for channel, value in ((0, 7), (1, 9), (None, 8)):
+        of_channel = replace(one, utterance=replace(one.utterance, channel=channel))
+        assert set(np.frombuffer(prepare(of_channel, LIMITS).audio, "<i2")) == {value}
+    result = prepare(replace(one, utterance=replace(one.utterance, channel=2)), LIMITS)
+    assert (result.reason, "has 2 channels" in result.detail) == ("missing_channel", True)
+    assert result.reason in clips.REASONS
 
 
 def test_a_piece_of_a_recording_is_a_clip(corpus):

@@ -203,6 +203,20 @@ def test_a_piece_that_begins_after_the_end_is_told():
     assert caught.value.reason == "truncated"
 
 
+def test_one_channel_is_taken_alone_and_all_are_averaged():
+    left, right = tone(200)[:, 0], tone(300)[:, 0]
+    source = encoded(np.stack([left, right], axis=1))
+    for channel, expected in ((0, left), (1, right), (None, (left + right) / 2)):
+        np.testing.assert_allclose(load_int16(source, Span(channel=channel)), to_int16(expected), atol=1)
+    np.testing.assert_array_equal(load_int16(encoded(left), Span(channel=0)), load_int16(encoded(left), Span()))
+
+
+def test_a_channel_that_is_not_there_is_told():
+    with pytest.raises(AudioError, match=r"the audio has 1 channels, counted from 0, and no channel 1.") as caught:
+        load_int16(encoded(tone()), Span(channel=1))
+    assert caught.value.reason == "missing_channel"
+
+
 @pytest.mark.parametrize("span", [Span(max_seconds=0.9), Span(0.05, max_seconds=0.9), Span(0, 0.95, 0.9)])
 def test_what_is_too_long_is_not_decoded(span, monkeypatch):
     monkeypatch.setattr(soundfile.SoundFile, "read", None)

@@ -60,6 +60,18 @@ def test_the_channel_decides_between_the_files(tmp_path):
     assert one.audio == Path("/abs/1.wav")
 
 
+@pytest.mark.parametrize(
+    ("of_cut", "of_supervision", "expected"),
+    [(1, 1, 1), ([0, 1], [0, 1], None), ([0, 1], 1, 1), ([0], 0, 0)],
+)
+def test_one_channel_of_a_file_with_several_is_taken_and_all_of_them_are_averaged(
+    tmp_path, of_cut, of_supervision, expected
+):
+    spoken = said(0.0, 1.0) | {"channel": of_supervision}
+    (one,) = read(tmp_path, cut(spoken, channel=of_cut, recording=recording(sources=STEREO)))
+    assert (one.source, one.channel) == ("a.sph", expected)
+
+
 def test_files_of_a_folder_name_the_splits(tmp_path):
     read(tmp_path, cut(said(0.0, 1.0)), name="a_cuts_dev-clean.jsonl.gz")
     read(tmp_path, cut(said(0.0, 1.0)), name="b_cuts_train.jsonl.gz")
@@ -73,7 +85,10 @@ COMMAND = [{"type": "command", "channels": [0], "source": "sph2pipe a.sph"}]
 @pytest.mark.parametrize(
     ("bad", "complaint"),
     [
-        (cut(said(0.0, 1.0), recording=recording(sources=STEREO)), r"c is channel \[0\] of long, .* channels \[0, 1\]"),
+        (
+            cut(said(0.0, 1.0), channel=2, recording=recording(sources=STEREO)),
+            r"c is channel \[2\] of long, .* \[0, 1\]. Take",
+        ),
         (cut(said(0.0, 1.0), recording=recording(sources=COMMAND)), "long is of type 'command'"),
         (cut(said(0.0, 1.0), recording=recording(transforms=[{"name": "Speed"}])), "c asks for Speed"),
         ({"id": "m", "tracks": [], "type": "MixedCut"}, "m is a MixedCut"),

@@ -32,6 +32,11 @@ def test_an_id_column_names_the_utterance(tmp_path):
     assert (one.id, one.source) == ("u1", "a.wav")
 
 
+def test_two_channels_of_a_recording_are_two_utterances(tmp_path):
+    utterances = read(tmp_path, "path\ttranscript\tchannel\na.wav\thi\t0\na.wav\tho\t1\na.wav\tboth\t\n")
+    assert [(u.id, u.channel) for u in utterances] == [("a.wav#0", 0), ("a.wav#1", 1), ("a.wav", None)]
+
+
 @pytest.mark.parametrize("text", ['"hi', 'say "hi" twice', "it's", "a,b;c", "zażółć 語", "half\u2028line"])
 def test_no_character_of_a_transcript_is_special(tmp_path, text):
     first, second = read(tmp_path, f"path\ttranscript\na.wav\t{text}\nb.wav\tnext\n")
@@ -134,6 +139,7 @@ def test_the_root_may_be_a_bucket(tmp_path):
         ("m.jsonl", '{"path": "a", "text": "x"}\n', "line 1 has no 'transcript'; it has path, text"),
         ("m.jsonl", '{"path": "a", "transcript": ["x"]}\n', "line 1: 'transcript' is a text or a number"),
         ("m.tsv", "path\ttranscript\tstart\na\tx\t-1\n", "line 2: start '-1' is no length in seconds"),
+        ("m.tsv", "path\ttranscript\tchannel\na\tx\tleft\n", "line 2: channel 'left' is no channel. Count them from 0"),
         ("m.tsv", "path\ttranscript\tduration\na\tx\t0\n", "line 2: duration '0' is no length"),
         ("m.tsv", "path\ttranscript\tduration\na\tx\tlong\n", "duration 'long' is no length"),
     ],
