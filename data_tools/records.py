@@ -5,7 +5,7 @@ Worker processes write with this: they start at once and stay small. Which field
 
 import struct
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 
 import google_crc32c
 
@@ -57,17 +57,20 @@ def _add_entry(pieces: list[bytes], name: str, value: bytes | int) -> int:
     kind = _BYTES_LIST
     if isinstance(value, int):
         kind, value = _INT64_LIST, _varint(value)
-    head = b"\x0a" + _varint(len(value))
-    feature = kind + _varint(len(head) + len(value)) + head
-    key = _key(name) + _varint(len(feature) + len(value)) + feature
-    start = b"\x0a" + _varint(len(key) + len(value)) + key
+    size = len(value)
+    start = _start(name, kind, size)
     pieces += (start, value)
-    return len(start) + len(value)
+    return len(start) + size
 
 
-@cache
-def _key(name: str) -> bytes:
-    return b"\x0a" + _varint(len(name.encode())) + name.encode() + b"\x12"
+@lru_cache(4096)  # most sizes come again and again
+def _start(name: str, kind: bytes, size: int) -> bytes:
+    """Gives what stands before a value of so many bytes: lengths within lengths, and the name."""
+    head = b"\x0a" + _varint(size)
+    feature = kind + _varint(len(head) + size) + head
+    encoded = name.encode()
+    key = b"\x0a" + _varint(len(encoded)) + encoded + b"\x12" + _varint(len(feature) + size) + feature
+    return b"\x0a" + _varint(len(key) + size) + key
 
 
 def _varint(value: int) -> bytes:

@@ -173,7 +173,7 @@ def open_audio(audio: Audio) -> Path | bytes:
     if isinstance(audio, TarMember):
         return _read_member(audio)
     if not is_remote(audio):
-        return Path(audio)
+        return audio if isinstance(audio, Path) else Path(audio)
     try:
         return gcs.read(audio)
     except FileNotFoundError as error:

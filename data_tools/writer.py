@@ -22,6 +22,7 @@ from data_tools.shard_plan import ShardTask
 from data_tools.sources import is_remote, open_audio
 
 _FETCHES = 8  # recordings in a bucket that one process asks for at a time
+_BUFFER_BYTES = 1 << 20  # of a shard: few large writes take half the time of many small ones
 KEPT = "Finished shards are kept."
 
 
@@ -110,7 +111,7 @@ def _check_room(folder: Path, task: ShardTask) -> None:
 
 
 def _write(task: ShardTask, recipe: Recipe, part: Path, account: Account) -> None:
-    with open(part, "wb") as file:
+    with open(part, "wb", buffering=_BUFFER_BYTES) as file:
         for place, result in enumerate(_results(task.jobs, recipe)):
             if isinstance(result, Rejection):
                 account.rejections.append((place, result.reason, result.detail))
