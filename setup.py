@@ -27,13 +27,15 @@ REQUIRES = [
     "tqdm             >= 4.66,  < 5",
     "matplotlib       >= 3.8,   < 4",
 ]
+BEAM = ["apache-beam >= 2.77, < 3"]
 GCS = ["gcsfs >= 2024.6, < 2027"]
 DIGITS = ["num2words >= 0.5.14, < 0.6"]
 EXTRAS = {
-    "beam": ["apache-beam >= 2.77, < 3"],
+    "beam": BEAM,
     "digits": DIGITS,
     "gcs": GCS,
     "test": [
+        *BEAM,  # half a minute to install, and protobuf 6 in the place of 7; TensorFlow takes either
         *GCS,
         *DIGITS,
         "pytest         >= 8,   < 10",
