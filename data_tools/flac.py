@@ -27,9 +27,11 @@ def as_recorded(source: Path | bytes, num_samples: int) -> bytes | None:
     """
     if isinstance(source, bytes):
         return _bare(source) if _fits(source[:_HEAD_BYTES], num_samples) else None
-    with open(source, "rb") as file:
-        head = file.read(_HEAD_BYTES)
-        return _bare(head + file.read()) if _fits(head, num_samples) else None
+    with open(source, "rb", buffering=0) as file:
+        if not _fits(file.read(_HEAD_BYTES), num_samples):
+            return None  # and the rest, which may be long, is not read
+        file.seek(0)
+        return _bare(file.read())
 
 
 def _fits(head: bytes, num_samples: int) -> bool:
