@@ -4,8 +4,9 @@ NumPy only, computed from the lengths in the index before anything is read; so t
 and a resumed run starts at any batch at once. Reading is left to `reader`.
 
 A window is a group of shards held in memory together. Records are shuffled and bucketed within it, so that shards are
-read once, in sequence; a corpus of less than `window_bytes` is one window, shuffled as a whole. Several hosts share
-each window (`hosts`); every one computes the plan of all, so they agree without a word.
+read once, in sequence; a corpus of less than `window_bytes` is one window, shuffled as a whole. Its size follows from
+that of the batches, not of the corpus, and so does the memory. Several hosts share each window (`hosts`); every one
+computes the plan of all, so they agree without a word.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,9 @@ from data_tools.hosts import cut_together, shards_of, share_out
 from data_tools.index import Index
 from wav2vec2_tf.lengths import BASE, frames_for
 
-WINDOW_BYTES = 400_000_000  # four shards of the default size; two windows are in memory at a time
+LEAST_WINDOW_BYTES, MOST_WINDOW_BYTES = 100_000_000, 1_000_000_000  # a shard of the default size; what a host can spare
+_BATCHES_PER_WINDOW = 50  # a window's last batches are short of rows: with fewer batches, too many are
+_BYTES_PER_SAMPLE = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,7 @@ def plan_epoch(
     epoch: int = 0,
     speeds: Sequence[float] = (1.0,),
     shortest_first: bool = False,
-    window_bytes: int = WINDOW_BYTES,
+    window_bytes: int | None = None,
     num_hosts: int = 1,
     host: int = 0,
 ) -> EpochPlan:
@@ -74,7 +77,8 @@ def plan_epoch(
             its labels, keeps speed 1.
         shortest_first: Batches come in order of their length instead of at random.
         window_bytes: Most bytes of shards to hold at a time (at least one shard is held; where hosts cannot be dealt
-            whole shards, two more).
+            whole shards, two more); None: as `window_bytes_for` says, or 1 GB for
+            `shortest_first`.
         num_hosts: Readers that share the epoch. All get as many batches, of the same shapes in the same order; every
             record is with one of them.
         host: Which of them reads this, from 0.
@@ -86,6 +90,7 @@ def plan_epoch(
     """
     if not 0 <= host < num_hosts:
         raise ValueError(f"host={host} of num_hosts={num_hosts}: hosts are counted from 0 and there is no such one.")
+    window_bytes = window_bytes or (MOST_WINDOW_BYTES if shortest_first else window_bytes_for(buckets))
     shards = index.shards(split)
     rng = None if seed is None else np.random.default_rng((seed, epoch))
     num_samples, num_labels = index.lengths(split), index.label_counts(split)
@@ -111,6 +116,16 @@ def plan_epoch(
             batches = [batches[i] for i in rng.permutation(len(batches))]
         parts.append((window, places, batches))
     return _join(parts, speed)
+
+
+def window_bytes_for(buckets: Buckets) -> int:
+    """Says how large a window is where nobody asks for a size: 50 of the largest batches, 100 MB to 1 GB.
+
+    >>> window_bytes_for(Buckets(edges=(160_000, 320_000), label_widths=(20, 40), batch_sizes=(12, 6)))
+    192000000
+    """
+    batch = max(edge * size for edge, size in zip(buckets.edges, buckets.batch_sizes, strict=True)) * _BYTES_PER_SAMPLE
+    return min(max(_BATCHES_PER_WINDOW * batch, LEAST_WINDOW_BYTES), MOST_WINDOW_BYTES)
 
 
 def _places(begins: np.ndarray, window: Sequence[int]) -> np.ndarray:

@@ -15,13 +15,13 @@ from data_tools.augment import AugmentConfig, make_augmenter
 from data_tools.buckets import Buckets, plan_buckets
 from data_tools.index import Index, Shard, load_index
 from data_tools.payload import unpack
-from data_tools.plan import WINDOW_BYTES, EpochPlan, plan_epoch
+from data_tools.plan import EpochPlan, plan_epoch
 from data_tools.schema import READABLE_VERSIONS, parse_batch
 from data_tools.streaming import check_streaming
 
 __all__ = ["Buckets", "Index", "batches", "load_index", "plan_buckets", "plan_epoch"]
 
-_PARALLEL_READS = 4
+_PARALLEL_READS = 4  # shards on their way from a bucket, besides the window; from a disk, one is enough
 _PARALLEL_BATCHES = min(8, os.cpu_count() or 2)
 _PREPARED_BATCHES = 2
 
@@ -39,7 +39,7 @@ def batches(
     shortest_first: bool = False,
     augment: AugmentConfig | None = None,
     skip: int = 0,
-    window_bytes: int = WINDOW_BYTES,
+    window_bytes: int | None = None,
     num_hosts: int = 1,
     host: int = 0,
 ) -> tf.data.Dataset:
@@ -72,7 +72,7 @@ def batches(
     )  # fmt: skip
     assemble = _assembler(buckets, label_table(index, characters, unk_id), changes_speed=bool((plan.speed != 1).any()))
     change = _changer(augment, seed, epoch)
-    row, speed, record = tf.constant(plan.row), tf.constant(plan.speed), tf.constant(plan.record)
+    row, speed, record = tf.constant(_rows(index.shards(split), plan)), tf.constant(plan.speed), tf.constant(plan.record)
     bucket, first_row = tf.constant(plan.bucket), tf.constant(plan.first_row)
     last_row = first_row + tf.gather(tf.constant(buckets.batch_sizes, tf.int64), bucket)
 
@@ -84,7 +84,7 @@ def batches(
         return tf.data.Dataset.range(first, last).map(batch, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True)
 
     windows = _windows(index, index.shards(split), plan, skip)
-    return windows.prefetch(1).flat_map(window_batches).prefetch(_PREPARED_BATCHES)
+    return windows.flat_map(window_batches).prefetch(_PREPARED_BATCHES)
 
 
 def label_table(index: Index, characters: Mapping[str, int], unk_id: int | None) -> np.ndarray:
@@ -106,33 +106,49 @@ def label_table(index: Index, characters: Mapping[str, int], unk_id: int | None)
 
 
 def _windows(index: Index, shards: Sequence[Shard], plan: EpochPlan, skip: int) -> tf.data.Dataset:
-    """Yields (first batch, last batch, records: string [n + 1], the last one empty) per window."""
-    files = tf.constant([str(index.folder / shard.file) for shard in shards])
-    counts = tf.constant([shard.records for shard in shards], tf.int64)
-    members = tf.ragged.constant(plan.window_files, dtype=tf.int64)
-    first_batch = tf.constant(plan.first_batch, tf.int64)
+    """Yields (first batch, last batch, records: string [n], an empty one after each shard's) per window.
+
+    Shards are read ahead across the borders of windows: while one window is in use, the next is on its way, and a
+    bucket's connections are never idle because a window waits for its last shard.
+    """
     start = int(np.searchsorted(plan.first_batch, skip, side="right")) - 1
+    nothing = len(shards)  # stands for a shard where a host has no records in a window
+    members = [files or (nothing,) for files in plan.window_files[start:]]
+    if not members:
+        return tf.data.Dataset.range(0).map(lambda i: (i, i, tf.constant([b""])))
+    files = tf.constant([str(index.folder / shard.file) for shard in shards] + [""])
+    counts = np.array([shard.records for shard in shards] + [0])
+    held = tf.constant([counts[list(window)].sum() + len(window) for window in members], tf.int64)
+    order = tf.data.Dataset.from_tensor_slices(np.concatenate(members).astype(np.int64))
+    records = order.map(
+        lambda i: _read_shard(files[i], tf.constant(counts)[i]),
+        num_parallel_calls=_PARALLEL_READS if index.folder.is_bucket else 1,
+        deterministic=True,
+    ).rebatch(held)
+    first = np.maximum(plan.first_batch[start:-1], skip)
+    batch_ranges = tf.data.Dataset.from_tensor_slices((first, plan.first_batch[start + 1 :]))
+    return tf.data.Dataset.zip(batch_ranges, records).map(lambda bounds, records: (*bounds, records))
 
-    def read(window):
-        shard_ids = tf.data.Dataset.from_tensor_slices(members[window])
-        strings = shard_ids.map(
-            lambda i: _read_shard(files[i], counts[i]), num_parallel_calls=_PARALLEL_READS, deterministic=True
-        ).unbatch()
-        with_empty = strings.concatenate(tf.data.Dataset.from_tensors(b""))
-        total = tf.reduce_sum(tf.gather(counts, members[window])) + 1
-        records = with_empty.batch(total).get_single_element()
-        return tf.maximum(first_batch[window], skip), first_batch[window + 1], records
 
-    return tf.data.Dataset.range(start, len(plan.window_files)).map(read)
+def _rows(shards: Sequence[Shard], plan: EpochPlan) -> np.ndarray:
+    """Gives the plan's `row` for windows in which an empty record follows each shard: int32 [rows of all batches]."""
+    rows = plan.row.copy()
+    ends = np.append(plan.first_row, len(rows))[plan.first_batch]  # of each window's rows
+    for files, first, last in zip(plan.window_files, ends[:-1], ends[1:], strict=True):
+        own = rows[first:last]
+        shards_before = np.searchsorted(np.cumsum([shards[i].records for i in files]), own, side="right")
+        own += np.where(own < 0, 0, shards_before).astype(np.int32)
+    return rows
 
 
 def _read_shard(file: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Reads a shard whole: string [count]."""
+    """Reads a shard whole: string [count + 1], the last one empty; only that one without a file."""
     # TensorFlow's own error does not name the file; so let the stream end at a damaged record, and count.
-    readable = tf.data.TFRecordDataset(file).ignore_errors(log_warning=True)
-    with_end = readable.concatenate(tf.data.Dataset.from_tensors(b""))  # a single element even if none is readable
-    records = with_end.batch(count + 2).get_single_element()[:-1]
-    found = tf.size(records, tf.int64)
+    readable = tf.data.TFRecordDataset(tf.boolean_mask([file], [file != ""])).ignore_errors(log_warning=True)
+    with_end = readable.concatenate(tf.data.Dataset.from_tensors(b""))
+    # cutting the end off would copy all records, so it stays
+    records = with_end.batch(count + 2).get_single_element()
+    found = tf.size(records, tf.int64) - 1
     message = "A shard is damaged or gone; copy it again, or write the shards again. File, records read, records there:"
     tf.debugging.Assert(found == count, [message, file, found, count])
     return records
