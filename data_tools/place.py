@@ -1,7 +1,7 @@
 """A folder on this machine or in a bucket, asked and filled in the same way.
 
-What goes into it is `writer`'s and `index`' business; how a bucket is spoken to, `data_tools.gcs`'s. Needs no
-TensorFlow.
+What goes into it is `writer`'s and `index`' business; how a bucket is spoken to, `storage`'s. Needs no TensorFlow,
+except for s3:// and az://.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from data_tools import gcs
+from data_tools.storage import EXAMPLES, SCHEMES, in_storage, storage_of
 from wav2vec2_tf.files import write_text
 
 
@@ -22,7 +22,7 @@ class Place:
     """A folder; `str(place)` is its path or URL, `place / name` that of a file in it, as TensorFlow opens it.
 
     Args:
-        url: A path, or "gs://bucket/folder".
+        url: A path, or the address of a folder in a bucket (gs://, s3://, az://).
     """
 
     url: str
@@ -47,9 +47,9 @@ class Place:
         url = re.fullmatch(r"(\w\w+):/+(.*?)/*", text)
         if not url:
             return cls(text)
-        if url[1] != "gs" or not url[2]:
-            raise ValueError(f"{text} is neither a local folder nor gs://BUCKET/FOLDER. Name one of these.")
-        return cls(f"gs://{url[2]}")
+        if url[1] not in SCHEMES or not url[2]:
+            raise ValueError(f"{text} is neither a local folder nor {EXAMPLES}. Name one of these.")
+        return cls(f"{url[1]}://{url[2]}")
 
     def __str__(self) -> str:
         return self.url
@@ -60,7 +60,7 @@ class Place:
     @property
     def is_bucket(self) -> bool:
         """Says whether it is in a bucket."""
-        return self.url.startswith("gs://")
+        return in_storage(self.url)
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class Place:
             OSError: It may not be read, or the storage cannot be reached.
         """
         if self.is_bucket:
-            return gcs.files(self.url)
+            return storage_of(self.url).files(self.url)
         try:
             with os.scandir(self.url) as entries:
                 return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
@@ -92,12 +92,14 @@ class Place:
             FileNotFoundError: There is no such file.
             OSError: It may not be read, or the storage cannot be reached.
         """
-        return gcs.read(self / name).decode() if self.is_bucket else Path(self / name).read_text(encoding="utf-8")
+        if self.is_bucket:
+            return storage_of(self.url).read(self / name).decode()
+        return Path(self / name).read_text(encoding="utf-8")
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a text file in UTF-8, whole or not at all; raises OSError where that fails."""
         if self.is_bucket:
-            gcs.write(self / name, text.encode())
+            storage_of(self.url).write(self / name, text.encode())
         else:
             write_text(Path(self / name), text)
 
@@ -128,13 +130,13 @@ class Place:
                 os.fsync(file.fileno())
             local.replace(self / name)
             return
-        gcs.upload(local, self / name)
+        storage_of(self.url).upload(local, self / name)
         local.unlink()
 
     def remove(self, name: str) -> None:
         """Removes a file; one that is not there is no error."""
         if self.is_bucket:
-            gcs.remove(self / name)
+            storage_of(self.url).remove(self / name)
         else:
             Path(self / name).unlink(missing_ok=True)
 
@@ -152,7 +154,7 @@ class Place:
             OSError: One cannot write here: the bucket is absent, credentials are missing, the disk is read-only ...
         """
         if self.is_bucket:
-            gcs.probe(self.url)
+            storage_of(self.url).probe(self.url)
             return
         os.makedirs(self.url, exist_ok=True)
         tempfile.TemporaryFile(dir=self.url).close()

@@ -6,6 +6,8 @@ TensorFlow looks for credentials itself, and not in all the places where gcsfs d
 
 import tensorflow as tf
 
+from data_tools import tfio
+from data_tools.storage import in_storage, storage_of
 from wav2vec2_tf.waiting import within
 
 _SECONDS = 20
@@ -19,8 +21,12 @@ def check_streaming(file: str) -> None:
     Raises:
         PermissionError: TensorFlow has no credentials for it, or not the right ones.
         ConnectionError: TensorFlow gets no answer, or a wrong one.
+        ImportError: It takes tensorflow-io, which is missing.
     """
-    if not file.startswith("gs://"):
+    if not in_storage(file):
+        return
+    if storage_of(file) is tfio:  # which reads by TensorFlow itself
+        tfio.read_part(file, 0, 1)
         return
     try:
         within(_SECONDS, lambda: tf.io.gfile.stat(file))

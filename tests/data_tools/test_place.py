@@ -88,9 +88,15 @@ def test_a_bucket_is_known_however_it_is_spelled(folder):
     assert (place.url, place.is_bucket, place.name, place / "a") == ("gs://b/x", True, "x", "gs://b/x/a")
 
 
-@pytest.mark.parametrize("folder", ["s3://b/x", "gs://", Path("az://b/x")])
+@pytest.mark.parametrize("folder", ["s3://b/x/", Path("s3://b/x"), "az://b/x"])
+def test_other_storages_have_their_addresses(folder):
+    place = Place.of(folder)
+    assert (place.url[1:], place.is_bucket, place / "a") == (f"{str(folder)[1]}://b/x", True, f"{place.url}/a")
+
+
+@pytest.mark.parametrize("folder", ["oss://b/x", "gs://", Path("hdfs://b/x")])
 def test_another_kind_of_storage_is_refused(folder):
-    with pytest.raises(ValueError, match="is neither a local folder nor gs://BUCKET/FOLDER. Name one of these"):
+    with pytest.raises(ValueError, match="is neither a local folder nor gs://BUCKET/FOLDER, s3://BUCKET/FOLDER or az:"):
         Place.of(folder)
 
 
