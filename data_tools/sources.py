@@ -1,6 +1,6 @@
-"""Where a corpus lies: files, objects in a bucket (gs://), members of tar files; and how they are found and opened.
+"""Where a corpus lies: files, objects in a bucket, members of tar files; and how they are found and opened.
 
-Decoding is left to `wav2vec2_tf.audio`, what the files mean to `manifests`, talking to the bucket to `gcs`.
+Decoding is left to `wav2vec2_tf.audio`, what the files mean to `manifests`, talking to the bucket to `storage`.
 """
 
 import contextlib
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from data_tools import gcs
+from data_tools.storage import SCHEMES, in_storage, storage_of
 from wav2vec2_tf.audio import AudioError
 
-REMOTE = "gs://"
 _IN_FLIGHT = 16  # a bucket answers slowly, but to as many as ask
 
 
@@ -25,7 +24,7 @@ class TarMember:
     """A recording inside an uncompressed tar file.
 
     Args:
-        path: The tar file; "gs://..." where it lies in a bucket.
+        path: The tar file; its address where it lies in a bucket.
         offset: Where the recording's first byte stands in it.
         size: Bytes of the recording.
     """
@@ -36,7 +35,7 @@ class TarMember:
 
 
 Audio = Path | str | TarMember
-"""What `Utterance.audio` may be; a str is "gs://bucket/name"."""
+"""What `Utterance.audio` may be; a str is an address in a bucket, such as "gs://bucket/name"."""
 
 
 def is_remote(place: object) -> bool:
@@ -46,21 +45,21 @@ def is_remote(place: object) -> bool:
     (True, False, True)
     """
     place = place.path if isinstance(place, TarMember) else place
-    return isinstance(place, str) and place.startswith(REMOTE)
+    return in_storage(place)
 
 
 def place(given: Path | str) -> Path | str:
     """Takes a path as users write it.
 
-    >>> place("gs://bucket/corpus/"), place(Path("gs://bucket/corpus")), place("corpus/")
-    ('gs://bucket/corpus', 'gs://bucket/corpus', PosixPath('corpus'))
+    >>> place("gs://bucket/corpus/"), place(Path("s3://bucket/corpus")), place("corpus/")
+    ('gs://bucket/corpus', 's3://bucket/corpus', PosixPath('corpus'))
 
     Args:
-        given: A local path, or "gs://..."; one that went through `pathlib` and lost a slash, too.
+        given: A local path, or an address; one that went through `pathlib` and lost a slash, too.
     Returns:
         A local path as a Path, else the address.
     """
-    text = re.sub("^gs:/+", REMOTE, str(given))
+    text = re.sub(f"^({'|'.join(SCHEMES)}):/+", r"\1://", str(given))
     return text.rstrip("/") if is_remote(text) else Path(text)
 
 
@@ -72,7 +71,7 @@ def join(root: Path | str, name: str) -> Path | str:
 
     Args:
         root: Folder that names are relative to.
-        name: Relative to `root`, an absolute path, or a whole gs:// address.
+        name: Relative to `root`, an absolute path, or a whole address.
     Returns:
         A path, or the address of an object in a bucket.
     """
@@ -91,7 +90,7 @@ def read_text(place: Path | str) -> str:
         ValueError: It is not UTF-8.
         OSError: It cannot be read.
     """
-    return _decoded(gcs.read(place) if is_remote(place) else Path(place).read_bytes(), place)
+    return _decoded(storage_of(place).read(place) if is_remote(place) else Path(place).read_bytes(), place)
 
 
 def _decoded(content: bytes, place: Path | str) -> str:
@@ -107,7 +106,7 @@ def read_texts(places: Sequence[Path | str]) -> Iterator[str]:
         yield from map(read_text, places)
         return
     with ThreadPoolExecutor(_IN_FLIGHT, "read_texts") as pool:
-        yield from map(_decoded, pool.map(gcs.read, places), places)
+        yield from map(_decoded, pool.map(lambda place: storage_of(place).read(place), places), places)
 
 
 def read_lines(place: Path | str) -> Iterator[str]:
@@ -118,7 +117,7 @@ def read_lines(place: Path | str) -> Iterator[str]:
         UnicodeDecodeError: It is not UTF-8.
         OSError, EOFError: It cannot be read, is no gzip file, or ends too early for one.
     """
-    with io.BytesIO(gcs.read(place)) if is_remote(place) else open(place, "rb") as raw:
+    with io.BytesIO(storage_of(place).read(place)) if is_remote(place) else open(place, "rb") as raw:
         unpacked = gzip.GzipFile(fileobj=raw) if str(place).endswith(".gz") else raw
         yield from io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="\n")
 
@@ -126,7 +125,7 @@ def read_lines(place: Path | str) -> Iterator[str]:
 @contextlib.contextmanager
 def open_binary(place: Path | str) -> Iterator[BinaryIO]:
     """Opens a file or an object to read here and there in it."""
-    with gcs.open_read(place) if is_remote(place) else open(place, "rb") as file:
+    with storage_of(place).open_read(place) if is_remote(place) else open(place, "rb") as file:
         yield file
 
 
@@ -140,7 +139,7 @@ def file_exists(place: Path | str) -> bool:
     if not is_remote(place):
         return Path(place).is_file()
     folder, _, name = place.rpartition("/")
-    return name in gcs.files(folder)
+    return name in storage_of(folder).files(folder)
 
 
 def find(folder: Path | str, ending: str) -> list[str]:
@@ -153,7 +152,7 @@ def find(folder: Path | str, ending: str) -> list[str]:
         Paths relative to the folder, "/" between the parts, sorted part by part.
     """
     if is_remote(folder):
-        names = [name for name in gcs.files_below(folder) if name.endswith(ending)]
+        names = [name for name in storage_of(folder).files_below(folder) if name.endswith(ending)]
     else:
         names = [path.relative_to(folder).as_posix() for path in Path(folder).rglob(f"*{ending}") if path.is_file()]
     return sorted(names, key=lambda name: name.split("/"))
@@ -175,7 +174,7 @@ def open_audio(audio: Audio) -> Path | bytes:
     if not is_remote(audio):
         return audio if isinstance(audio, Path) else Path(audio)
     try:
-        return gcs.read(audio)
+        return storage_of(audio).read(audio)
     except FileNotFoundError as error:
         raise AudioError(str(error), "missing_file") from error
 
@@ -183,7 +182,7 @@ def open_audio(audio: Audio) -> Path | bytes:
 def _read_member(member: TarMember) -> bytes:
     try:
         if is_remote(member):
-            data = gcs.read_part(member.path, member.offset, member.size)
+            data = storage_of(member.path).read_part(member.path, member.offset, member.size)
         else:
             with open(member.path, "rb") as file:
                 file.seek(member.offset)
