@@ -13,6 +13,7 @@ from typing import Any
 from data_tools.index import INDEX_FILE
 from data_tools.place import Place
 from data_tools.shard_plan import ShardTask
+from data_tools.sources import each, read_texts
 from data_tools.writer import Account, Recipe, write_shard
 
 FOLDER = "unfinished"
@@ -79,17 +80,16 @@ class Progress:
     def finished(self) -> dict[str, Account]:
         """Gives file -> account of the shards that are there in full."""
         sizes, notes = self.place.list(), self._notes.list()
-        accounts = (
-            _account(json.loads(self._notes.read_text(name)))
-            for name in sorted(notes)
-            if name.endswith(".tfrecord.json")
-        )
+        names = sorted(name for name in notes if name.endswith(".tfrecord.json"))
+        accounts = (_account(json.loads(text)) for text in read_texts([self._notes / name for name in names]))
         return {a.file: a for a in accounts if not a.records or sizes.get(a.file) == a.bytes}
 
     def forget(self) -> None:
         """Removes the notes; the run is finished."""
-        for name in sorted(self._notes.list(), key=lambda name: name == PLAN_FILE):  # the plan last
-            self._notes.remove(name)
+        names = [name for name in self._notes.list() if name != PLAN_FILE]
+        for _ in each(lambda note: self._notes.remove(os.path.basename(note)), [self._notes / name for name in names]):
+            pass
+        self._notes.remove(PLAN_FILE)  # last: without it the folder would be another one's
         if not self.place.is_bucket:
             os.rmdir(str(self._notes))
 

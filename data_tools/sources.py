@@ -7,15 +7,16 @@ import contextlib
 import gzip
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from data_tools.storage import SCHEMES, in_storage, storage_of
 from wav2vec2_tf.audio import AudioError
 
+Result = TypeVar("Result")
 _IN_FLIGHT = 16  # a bucket answers slowly, but to as many as ask
 
 
@@ -102,11 +103,25 @@ def _decoded(content: bytes, place: Path | str) -> str:
 
 def read_texts(places: Sequence[Path | str]) -> Iterator[str]:
     """Reads text files in order, in a bucket many at once; see `read_text`."""
+    return each(read_text, places)
+
+
+def each(ask: Callable[[Path | str], Result], places: Sequence[Path | str]) -> Iterator[Result]:
+    """Asks something of files or objects, in a bucket of many at once.
+
+    Args:
+        ask: What to do with one; in a bucket by several threads.
+        places: The files or objects.
+    Yields:
+        What came of each, in their order.
+    Raises:
+        Exception: What `ask` raised for the first of them that failed.
+    """
     if not (places and all(map(is_remote, places))):
-        yield from map(read_text, places)
+        yield from map(ask, places)
         return
-    with ThreadPoolExecutor(_IN_FLIGHT, "read_texts") as pool:
-        yield from map(_decoded, pool.map(lambda place: storage_of(place).read(place), places), places)
+    with ThreadPoolExecutor(_IN_FLIGHT, "sources.each") as pool:
+        yield from pool.map(ask, places)
 
 
 def read_lines(place: Path | str) -> Iterator[str]:

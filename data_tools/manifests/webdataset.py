@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from data_tools.manifest import ManifestError, Utterance, check_split, split_in
-from data_tools.sources import TarMember, find, join, open_binary
+from data_tools.sources import TarMember, each, find, join, open_binary
 
 _AUDIO = ("flac", "wav", "mp3", "ogg", "opus", "aiff", "m4a", "webm")  # the decoder says which of them it cannot read
 _KEYS = {"transcript": "text", "speaker": "speaker", "split": "split"}
@@ -35,7 +35,9 @@ def read_webdataset(tars: Path | str, columns: Mapping[str, str] | None = None) 
             f"{tars} is no .tar file and no folder with some. Check --webdataset; unpack .tar.gz first."
         )
     keys = _KEYS | dict(columns or {})
-    return [u for name in names for u in _read_tar(tars if single else join(tars, name), name, keys)]
+    named = {tars if single else join(tars, name): name for name in names}
+    listed = each(lambda place: list(_read_tar(place, named[place], keys)), list(named))
+    return [utterance for utterances in listed for utterance in utterances]
 
 
 def _read_tar(place: Path | str, name: str, keys: Mapping[str, str]) -> Iterator[Utterance]:
