@@ -19,6 +19,9 @@ from data_tools.hosts import cut_together, shards_of, share_out
 from data_tools.index import Index
 from wav2vec2_tf.lengths import BASE, frames_for
 
+ORDER_VERSION = 2
+"""Goes up when the same seed gives another order: a run is not resumed across."""
+
 LEAST_WINDOW_BYTES, MOST_WINDOW_BYTES = 100_000_000, 1_000_000_000  # a shard of the default size; what a host can spare
 _BATCHES_PER_WINDOW = 50  # a window's last batches are short of rows: with fewer batches, too many are
 _BYTES_PER_SAMPLE = 2

@@ -13,10 +13,12 @@ import tensorflow as tf
 
 from data_tools.augment import AugmentConfig, make_augmenter
 from data_tools.buckets import Buckets, plan_buckets
+from data_tools.cache import ShardCache
 from data_tools.index import Index, Shard, load_index
 from data_tools.payload import unpack
 from data_tools.plan import EpochPlan, plan_epoch
 from data_tools.schema import READABLE_VERSIONS, parse_batch
+from data_tools.service import Request, batches_of
 from data_tools.streaming import check_streaming
 
 __all__ = ["Buckets", "Index", "batches", "load_index", "plan_buckets", "plan_epoch"]
@@ -42,6 +44,8 @@ def batches(
     window_bytes: int | None = None,
     num_hosts: int = 1,
     host: int = 0,
+    cache: ShardCache | None = None,
+    service: str | None = None,
 ) -> tf.data.Dataset:
     """Reads one epoch of a split. All batches of a bucket have one shape; nothing is dropped.
 
@@ -54,6 +58,9 @@ def batches(
         seed, epoch, speeds, shortest_first, window_bytes, num_hosts, host: See `plan.plan_epoch`, which decides the
             order, and what is read here.
         augment: How clips are changed, given a seed; None: not at all.
+        cache: Keeps shards of a bucket on a local disk; None: each epoch streams them.
+        service: "host:port" of an input host (`input_host`) that is to do the work; it opens `index.folder` itself,
+            with a cache of its own. The batches are the same, in the same order. None: this machine does it.
         skip: Batches to leave out at the start; those before the window they lie in are not even read.
     Returns:
         Batches {"id": [B] string, "audio": [B, S] int16, "num_samples": [B] int32, "labels": [B, U] int32 (0 beyond
@@ -62,9 +69,14 @@ def batches(
     Raises:
         ValueError: See `plan.plan_epoch`; a character of the split has no label and `unk_id` is None; or a folder of
             `augment` holds no recording.
-        OSError: TensorFlow cannot read the bucket (see `streaming`).
+        OSError: TensorFlow cannot read the bucket (see `streaming`), or the input host does not answer.
         tf.errors.InvalidArgumentError: While reading: a shard or a record is damaged (the message names it).
     """
+    options = dict(seed=seed, epoch=epoch, speeds=speeds, shortest_first=shortest_first, window_bytes=window_bytes,
+                   num_hosts=num_hosts, host=host, skip=skip)  # fmt: skip
+    if service:
+        spec = batches(index, split, characters, unk_id, buckets, **options).element_spec
+        return batches_of(service, Request.of(index, split, characters, unk_id, buckets, augment, options), spec)
     check_streaming(str(index.folder / index.shards(split)[0].file))
     plan = plan_epoch(
         index, split, buckets, seed=seed, epoch=epoch, speeds=speeds,
@@ -72,7 +84,8 @@ def batches(
     )  # fmt: skip
     assemble = _assembler(buckets, label_table(index, characters, unk_id), changes_speed=bool((plan.speed != 1).any()))
     change = _changer(augment, seed, epoch)
-    row, speed, record = tf.constant(_rows(index.shards(split), plan)), tf.constant(plan.speed), tf.constant(plan.record)
+    row = tf.constant(_rows(index.shards(split), plan))
+    speed, record = tf.constant(plan.speed), tf.constant(plan.record)
     bucket, first_row = tf.constant(plan.bucket), tf.constant(plan.first_row)
     last_row = first_row + tf.gather(tf.constant(buckets.batch_sizes, tf.int64), bucket)
 
@@ -83,7 +96,7 @@ def batches(
 
         return tf.data.Dataset.range(first, last).map(batch, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True)
 
-    windows = _windows(index, index.shards(split), plan, skip)
+    windows = _windows(index, index.shards(split), plan, skip, cache)
     return windows.flat_map(window_batches).prefetch(_PREPARED_BATCHES)
 
 
@@ -105,7 +118,7 @@ def label_table(index: Index, characters: Mapping[str, int], unk_id: int | None)
     return table
 
 
-def _windows(index: Index, shards: Sequence[Shard], plan: EpochPlan, skip: int) -> tf.data.Dataset:
+def _windows(index: Index, shards: Sequence[Shard], plan: EpochPlan, skip: int, cache) -> tf.data.Dataset:
     """Yields (first batch, last batch, records: string [n], an empty one after each shard's) per window.
 
     Shards are read ahead across the borders of windows: while one window is in use, the next is on its way, and a
@@ -121,7 +134,7 @@ def _windows(index: Index, shards: Sequence[Shard], plan: EpochPlan, skip: int) 
     held = tf.constant([counts[list(window)].sum() + len(window) for window in members], tf.int64)
     order = tf.data.Dataset.from_tensor_slices(np.concatenate(members).astype(np.int64))
     records = order.map(
-        lambda i: _read_shard(files[i], tf.constant(counts)[i]),
+        lambda i: _read_shard(files[i], tf.constant(counts)[i], cache if index.folder.is_bucket else None),
         num_parallel_calls=_PARALLEL_READS if index.folder.is_bucket else 1,
         deterministic=True,
     ).rebatch(held)
@@ -141,17 +154,34 @@ def _rows(shards: Sequence[Shard], plan: EpochPlan) -> np.ndarray:
     return rows
 
 
-def _read_shard(file: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+def _read_shard(file: tf.Tensor, count: tf.Tensor, cache: ShardCache | None) -> tf.Tensor:
     """Reads a shard whole: string [count + 1], the last one empty; only that one without a file."""
-    # TensorFlow's own error does not name the file; so let the stream end at a damaged record, and count.
-    readable = tf.data.TFRecordDataset(tf.boolean_mask([file], [file != ""])).ignore_errors(log_warning=True)
-    with_end = readable.concatenate(tf.data.Dataset.from_tensors(b""))
-    # cutting the end off would copy all records, so it stays
-    records = with_end.batch(count + 2).get_single_element()
+    records = _read_whole(_open(cache, file), count)
+    if cache is not None:  # what was kept may be damaged, or gone meanwhile; the bucket's own is asked for then
+        is_whole = tf.size(records, tf.int64) == count + 1
+        records = tf.cond(is_whole, lambda: records, lambda: _read_whole(_open(cache, file, again=True), count))
     found = tf.size(records, tf.int64) - 1
     message = "A shard is damaged or gone; copy it again, or write the shards again. File, records read, records there:"
     tf.debugging.Assert(found == count, [message, file, found, count])
     return records
+
+
+def _read_whole(path: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Reads records up to the first damaged one; an empty one follows."""
+    # TensorFlow's own error does not name the file; so let the stream end at a damaged record, and count.
+    readable = tf.data.TFRecordDataset(tf.boolean_mask([path], [path != ""])).ignore_errors(log_warning=True)
+    with_end = readable.concatenate(tf.data.Dataset.from_tensors(b""))
+    return with_end.batch(count + 2).get_single_element()  # cutting the end off would copy all records: it stays
+
+
+def _open(cache: ShardCache | None, file: tf.Tensor, again: bool = False) -> tf.Tensor:
+    if cache is None:
+        return file
+
+    def path(url: bytes) -> bytes:
+        return cache.open(url.decode(), again).encode() if url else url
+
+    return tf.ensure_shape(tf.numpy_function(path, [file], tf.string, stateful=False), [])
 
 
 def _assembler(buckets: Buckets, labels: np.ndarray, changes_speed: bool):

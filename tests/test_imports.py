@@ -25,7 +25,7 @@ LAYERS = {
     "files": "wav2vec2_tf.hub convert.conversion data_tools",
     "run": "train",
     "doors": """wav2vec2_tf.transcribe train.__main__ train.evaluate convert.__main__ convert.export
-                data_tools.make_tfrecords data_tools.sample_corpus data_tools.inspect""",
+                data_tools.make_tfrecords data_tools.sample_corpus data_tools.inspect data_tools.input_host""",
 }
 HEIGHT = {layer: height for height, layer in enumerate(LAYERS)}
 HOME = {prefix: layer for layer, prefixes in LAYERS.items() for prefix in prefixes.split()}

@@ -105,6 +105,13 @@ def test_a_window_holds_as_many_shards_as_fit():
     assert [len(files) for files in plan(seed=1).window_files] == [5]
 
 
+def test_short_to_long_holds_more_than_a_usual_window(monkeypatch):
+    monkeypatch.setattr("data_tools.plan.LEAST_WINDOW_BYTES", 1)
+    monkeypatch.setattr("data_tools.plan._BATCHES_PER_WINDOW", 0)
+    assert len(plan(seed=1).window_files) == 5
+    assert len(plan(seed=1, shortest_first=True).window_files) == 1
+
+
 def test_shortest_first_sorts_the_epoch():
     order = [bucket for bucket, _ in batches_of(plan(seed=1, shortest_first=True))]
     assert order == sorted(order)
