@@ -124,6 +124,9 @@ class RunConfig:
         keep_last: Checkpoints kept; `best` is kept besides.
         log_every: Steps between log lines.
         freeze_feature_encoder: Whether the convolutions stay as they are.
+        cache: Folder on this machine that keeps shards of a bucket for later epochs; null: each epoch streams them.
+        cache_gigabytes: Most that `cache` may hold.
+        input_host: "host:port" of a `data_tools.input_host` that makes the training batches; null: this machine does.
         seed: Every draw of the run derives from it.
         precision: float32, mixed_bfloat16 or mixed_float16 (with dynamic loss scaling).
         jit_compile: Whether XLA compiles the train and evaluation steps, once per shape.
@@ -146,6 +149,9 @@ class RunConfig:
     keep_last: int = 2
     log_every: int = 20
     freeze_feature_encoder: bool = False
+    cache: Path | None = None
+    cache_gigabytes: float = 100.0
+    input_host: str | None = None
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = True
@@ -160,6 +166,7 @@ class RunConfig:
             value = getattr(self, name)
             yield value is None or value >= 1, f"--{name} must be at least 1; got {value}"
         batches, schedule, optimizer = self.batches, self.schedule, self.optimizer
+        yield self.cache_gigabytes > 0, f"--cache_gigabytes must be positive; got {self.cache_gigabytes}"
         yield batches.batch_seconds > 0, f"--batches.batch_seconds must be positive; got {batches.batch_seconds}"
         yield batches.max_buckets >= 1, f"--batches.max_buckets must be at least 1; got {batches.max_buckets}"
         yield batches.speeds and min(batches.speeds) > 0, f"--batches.speeds must be positive; got {batches.speeds}"

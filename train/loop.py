@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 from tqdm import tqdm
 
+from data_tools.cache import ShardCache
 from data_tools.index import load_index
 from data_tools.reader import batches, plan_epoch
 from train.checkpoints import CheckpointError, State, load_checkpoint, save_checkpoint
@@ -72,6 +73,7 @@ class Loop:
     def __init__(self, config: RunConfig, strategy, report):
         self.config, self.report = config, report
         self.index = load_index(config.data)
+        self.cache = ShardCache(config.cache, config.cache_gigabytes) if config.cache else None
         self.processor = load_processor(config)
         self.buckets = plan(self.index, config.train_split, config.batches)
         with strategy.scope():
@@ -155,7 +157,7 @@ class Loop:
         options = (
             self._plan_options(epoch)
             | reader_options(self.processor.tokenizer)
-            | dict(augment=self.config.augment, skip=self.state.batch)
+            | dict(augment=self.config.augment, skip=self.state.batch, cache=self.cache, service=self.config.input_host)
         )
         dataset = batches(self.index, self.config.train_split, buckets=self.buckets, **options)
         for batch in dataset.map(lambda batch: add_shares(batch, self.model.config.convs)).prefetch(2):

@@ -14,6 +14,7 @@ from convert.sources import open_checkpoint
 from convert.tensors import Checkpoint
 from data_tools.index import Index
 from data_tools.place import Place
+from data_tools.plan import ORDER_VERSION
 from data_tools.reader import Buckets, plan_buckets
 from train.config import BatchConfig, RunConfig, architecture
 from wav2vec2_tf import Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC, Wav2Vec2Processor
@@ -142,6 +143,7 @@ def order_digest(config: RunConfig, index: Index) -> str:
     """
     shards = [[shard.file, shard.records, shard.bytes] for shard in index.shards(config.train_split)]
     parts = [config.seed, config.train_split, asdict(config.batches), shards]
+    parts.append(ORDER_VERSION)
     if config.augment.changes_anything:  # without, the digest is that of runs begun before there was augmentation
         parts.append(asdict(config.augment))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

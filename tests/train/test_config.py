@@ -90,6 +90,7 @@ def test_a_mistaken_flag_ends_with_status_2_and_a_line_that_names_it(arguments, 
     [
         (None, dict(steps=0), "--steps must be at least 1"),
         (None, dict(eval_every=0), "--eval_every must be at least 1"),
+        (None, dict(cache_gigabytes=0), "--cache_gigabytes must be positive"),
         (None, dict(keep_last=0), "--keep_last must be at least 1"),
         (None, dict(log_every=0), "--log_every must be at least 1"),
         ("batches", dict(batch_seconds=0), "batch_seconds must be positive"),

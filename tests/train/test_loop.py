@@ -9,11 +9,12 @@ import tensorflow as tf
 import yaml
 
 from data_tools.augment import AugmentConfig
+from data_tools.cache import ShardCache
 from tests.tones import make_config, make_shards
 from train.checkpoints import CheckpointError, whole_checkpoints
 from train.evaluator import Evaluator
 from train.loop import DivergedError, Loop, train
-from train.setup import DataError
+from train.setup import DataError, order_digest
 from wav2vec2_tf import Wav2Vec2ForCTC, Wav2Vec2Processor
 
 
@@ -214,3 +215,24 @@ def test_short_to_long_epochs_and_speeds_are_passed_on(changed):
     train(config, report=lines.append)
     compiled = [float(line.split(" x ")[1].split(" s")[0]) for line in lines if line.startswith("compiling")]
     assert compiled[:-2] == sorted(compiled[:-2])
+
+
+def test_cache_and_input_host_reach_the_reader(config, tmp_path, monkeypatch):
+    asked = {}
+
+    def batches(*given, **named):
+        asked.update(named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.loop.batches", batches)
+    config = dataclasses.replace(config, cache=tmp_path / "cache", cache_gigabytes=2.0, input_host="host:5050")
+    with pytest.raises(KeyboardInterrupt):
+        train(config, report=quiet)
+    assert (asked["cache"], asked["service"]) == (ShardCache(tmp_path / "cache", 2.0), "host:5050")
+
+
+def test_a_run_is_not_resumed_by_a_program_that_orders_batches_otherwise(config, monkeypatch):
+    index = Loop(config, tf.distribute.get_strategy(), quiet).index
+    before = order_digest(config, index)
+    monkeypatch.setattr("train.setup.ORDER_VERSION", -1)
+    assert order_digest(config, index) != before
