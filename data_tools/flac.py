@@ -4,8 +4,6 @@ Most published speech is FLAC of 16 kHz, 16 bits, mono. To encode it again would
 same samples. What has to be encoded is left to `clips`.
 """
 
-from pathlib import Path
-
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 
 _MAGIC = b"fLaC"
@@ -13,7 +11,7 @@ _INFO_BYTES = 34  # of the block STREAMINFO, which is the first
 _HEAD_BYTES = len(_MAGIC) + 4 + _INFO_BYTES
 
 
-def as_recorded(source: Path | bytes, num_samples: int) -> bytes | None:
+def as_recorded(source: str | bytes, num_samples: int) -> bytes | None:
     """Gives a recording without its tags, pictures, tables and padding, where that can be a payload.
 
     Args:

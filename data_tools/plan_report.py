@@ -4,9 +4,9 @@ Lengths come from the corpus or from the headers of its recordings; nothing is d
 audio is not foreseen. The same functions as in a real run decide about texts, lengths and shards.
 """
 
+import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from data_tools.index import Index, Shard
 from data_tools.manifest import Utterance
 from data_tools.place import Place
 from data_tools.shard_plan import plan_shards, record_sizes
+from data_tools.sources import is_file
 from data_tools.splits import describe_leaks, find_leaks
 from data_tools.texts import Texts
 from data_tools.workers import Workers
@@ -63,7 +64,7 @@ def _objection(job: Job, seconds: float | None, limits: Limits) -> Rejection | N
         return None
     if not seconds:
         path = job.utterance.audio
-        gone = isinstance(path, Path) and not path.is_file()
+        gone = is_file(path) and not os.path.isfile(path)
         reason, detail = ("missing_file", f"{path}: no such file") if gone else ("unreadable", f"{path} has no header")
     else:
         reason, detail = length_objection(round(seconds * SAMPLE_RATE_HZ), job.text, limits)

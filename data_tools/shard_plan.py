@@ -8,13 +8,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from data_tools.clips import Job
 from data_tools.manifest import Utterance
-from data_tools.sources import is_remote, open_audio
+from data_tools.sources import is_file, is_remote, open_audio
 from data_tools.workers import Workers
 from wav2vec2_tf import audio
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
@@ -170,7 +169,7 @@ def _measure(chunk: tuple[int, Sequence[Utterance]], rates: Mapping[str, float])
 
 
 def _is_whole_file(utterance: Utterance) -> bool:
-    return isinstance(utterance.audio, Path) and not utterance.is_segment
+    return is_file(utterance.audio) and not utterance.is_segment
 
 
 def _kind(utterance: Utterance) -> str:

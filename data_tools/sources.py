@@ -25,18 +25,18 @@ class TarMember:
     """A recording inside an uncompressed tar file.
 
     Args:
-        path: The tar file; its address where it lies in a bucket.
+        path: The tar file, or its address where it lies in a bucket.
         offset: Where the recording's first byte stands in it.
         size: Bytes of the recording.
     """
 
-    path: Path | str
+    path: str
     offset: int
     size: int
 
 
-Audio = Path | str | TarMember
-"""What `Utterance.audio` may be; a str is an address in a bucket, such as "gs://bucket/name"."""
+Audio = str | TarMember
+"""What `Utterance.audio` may be: a path, or an address in a bucket. (A `Path` takes four times a string's memory.)"""
 
 
 def is_remote(place: object) -> bool:
@@ -47,6 +47,11 @@ def is_remote(place: object) -> bool:
     """
     place = place.path if isinstance(place, TarMember) else place
     return in_storage(place)
+
+
+def is_file(audio: Audio) -> bool:
+    """Tells a file of its own on this machine from what lies in a bucket or in a tar file."""
+    return not isinstance(audio, TarMember) and not is_remote(audio)
 
 
 def place(given: Path | str) -> Path | str:
@@ -64,7 +69,7 @@ def place(given: Path | str) -> Path | str:
     return text.rstrip("/") if is_remote(text) else Path(text)
 
 
-def join(root: Path | str, name: str) -> Path | str:
+def join(root: Path | str, name: str) -> str:
     """Finds a recording that a manifest names.
 
     >>> join("gs://bucket/corpus/", "a/b.flac"), join(Path("corpus"), "gs://bucket/b.flac")
@@ -80,7 +85,7 @@ def join(root: Path | str, name: str) -> Path | str:
         return name
     if is_remote(root) and not name.startswith("/"):
         return f"{str(root).rstrip('/')}/{name}"
-    return Path(name if is_remote(root) else root) / name
+    return str(Path(name if is_remote(root) else root) / name)
 
 
 def read_text(place: Path | str) -> str:
@@ -173,7 +178,7 @@ def find(folder: Path | str, ending: str) -> list[str]:
     return sorted(names, key=lambda name: name.split("/"))
 
 
-def open_audio(audio: Audio) -> Path | bytes:
+def open_audio(audio: Audio) -> str | bytes:
     """Gives what `wav2vec2_tf.audio.load` takes: a local file's path, or the bytes of a recording that is no file.
 
     Args:
@@ -187,7 +192,7 @@ def open_audio(audio: Audio) -> Path | bytes:
     if isinstance(audio, TarMember):
         return _read_member(audio)
     if not is_remote(audio):
-        return audio if isinstance(audio, Path) else Path(audio)
+        return audio
     try:
         return storage_of(audio).read(audio)
     except FileNotFoundError as error:

@@ -112,17 +112,19 @@ def find_leaks(utterances: Sequence[Utterance]) -> list[Leak]:
 
 def _leaks(
     kind: str,
-    utterances: Iterable[Utterance],
+    utterances: Sequence[Utterance],
     key_of: Callable[[Utterance], object],
     name_of: Callable[[Utterance], str] | None = None,
 ) -> list[Leak]:
-    counts: dict[object, Counter[str]] = defaultdict(Counter)
+    first: dict[object, str] = {}
+    shared = {key for u in utterances if (key := key_of(u)) and first.setdefault(key, u.split) != u.split}
+    counts: dict[object, Counter[str]] = defaultdict(Counter)  # of the few that are shared: there may be millions
     names = {}
     for utterance in utterances:
-        if key := key_of(utterance):
+        if shared and (key := key_of(utterance)) in shared:
             counts[key][utterance.split] += 1
             names.setdefault(key, (name_of or key_of)(utterance))
-    found = [Leak(kind, names[key], dict(count)) for key, count in counts.items() if len(count) > 1]
+    found = [Leak(kind, names[key], dict(count)) for key, count in counts.items()]
     return sorted(found, key=lambda leak: -sum(leak.utterances.values()))
 
 

@@ -4,12 +4,13 @@ Read without Lhotse. What it would change while reading (mixes, speed, ...) is r
 """
 
 import json
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from data_tools.manifest import ManifestError, Utterance, split_in
-from data_tools.sources import find, folder_exists, join, read_lines
+from data_tools.sources import find, folder_exists, is_remote, join, read_lines
 
 _ENDINGS = (".jsonl", ".jsonl.gz")
 _HARMLESS = ("Resample",)  # a transform that leaves the times as they are; shards have one rate anyway
@@ -70,7 +71,7 @@ def _utterances(cut: dict, audio_root: Path | str, split: str) -> Iterator[Utter
             id=cut["id"] if len(cut["supervisions"]) == 1 else supervision["id"],
             audio=join(audio_root, source),
             text=supervision.get("text") or "",
-            speaker=supervision.get("speaker") or "",
+            speaker=sys.intern(supervision.get("speaker") or ""),
             split=split,
             source=source,
             start_seconds=0.0 if whole else round(start, 6),
@@ -99,7 +100,7 @@ def _source(cut: dict, supervision: dict) -> tuple[str, int | None]:
             f"{cut['id']} is channel {wanted} of {recording['id']}, whose files have the channels "
             f"{', '.join(map(str, have))}. Take one of these, or all of a file."
         )
-    if found[0]["type"] != "file" and not str(found[0]["source"]).startswith("gs://"):
+    if found[0]["type"] != "file" and not is_remote(str(found[0]["source"])):
         raise ManifestError(
             f"{recording['id']} is of type {found[0]['type']!r}; only files are read. Save its audio first."
         )

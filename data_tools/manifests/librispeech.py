@@ -1,5 +1,6 @@
 """LibriSpeech and Multilingual LibriSpeech (MLS), as their archives unpack."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,4 +69,4 @@ def _mls_split(folder: Path | str, split: str, table: Path | str) -> Iterator[Ut
         below = f"{split}/audio/{ids[0]}/{ids[1]}"
         ending = ending or (".opus" if file_exists(join(folder, f"{below}/{name}.opus")) else ".flac")  # of all alike
         source = f"{below}/{name}{ending}"
-        yield Utterance(name, join(folder, source), text, ids[0], split, source)
+        yield Utterance(name, join(folder, source), text, sys.intern(ids[0]), split, source)

@@ -7,6 +7,7 @@ Other columns are ignored. The forms of a table are left to `tables`, folders wi
 """
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -96,8 +97,8 @@ def to_utterance(row: Row, audio_root: Path | str, folder: str = "", split: str 
         id=fields.get("id") or path + _piece(start, duration, channel),
         audio=join(audio_root, path),
         text=fields["transcript"],
-        speaker=fields.get("speaker", ""),
-        split=check_split(fields.get("split") or split, row.where),
+        speaker=sys.intern(fields.get("speaker", "")),  # one string for all of a speaker's utterances
+        split=sys.intern(check_split(fields.get("split") or split, row.where)),
         source=path,
         start_seconds=start or 0.0,
         duration_seconds=duration,

@@ -4,6 +4,7 @@ Only the members' places are noted here; the recordings are read where they lie.
 """
 
 import json
+import sys
 import tarfile
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -69,12 +70,13 @@ def _utterance(tar: tarfile.TarFile, place, name: str, key: str, sample: list, k
         text = _read(tar, place, members["txt"])
     found = [ending for ending in members if ending.rpartition(".")[2] in _AUDIO]
     recording = members[found[0]] if found else None
+    absent = str(Path(f"{place}/{key}"))  # no such file here, even where the tar file lies in a bucket
     return Utterance(
         id=f"{name}/{key}",
-        audio=TarMember(place, recording.offset_data, recording.size) if found else Path(f"{place}/{key}"),  # not there
+        audio=TarMember(str(place), recording.offset_data, recording.size) if found else absent,
         text=str(text or "").strip(),
-        speaker=str(fields.get(keys["speaker"]) or ""),
-        split=check_split(str(fields.get(keys["split"]) or split_in(name)), f"{place}, {key}"),
+        speaker=sys.intern(str(fields.get(keys["speaker"]) or "")),
+        split=sys.intern(check_split(str(fields.get(keys["split"]) or split_in(name)), f"{place}, {key}")),
         source=f"{name}/{recording.name if found else key}",
     )
 

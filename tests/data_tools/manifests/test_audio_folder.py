@@ -14,7 +14,7 @@ def test_folders_name_the_splits_and_hold_the_files(tmp_path):
     metadata(tmp_path, "data/test/metadata.jsonl", '{"file_name": "a.wav", "transcription": "three"}\n')
     train, test = read_audio_folder(tmp_path)
     assert (train.id, train.split, train.text) == ("data/train/x/a.wav", "train", "one, two")
-    assert (test.audio, test.split) == (tmp_path / "data/test/a.wav", "test")
+    assert (test.audio, test.split) == (str(tmp_path / "data/test/a.wav"), "test")
 
 
 def test_the_columns_may_have_other_names(tmp_path):

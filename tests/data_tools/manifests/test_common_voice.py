@@ -16,7 +16,7 @@ def test_the_three_tables_are_the_splits(tmp_path):
     release(tmp_path, test=[("b", "2.mp3", "Dau.")], train=[("a", "1.mp3", "Un.")], validated=[("a", "1.mp3", "Un.")])
     train, test = read_common_voice(tmp_path)
     assert (train.id, train.split, train.speaker, train.text) == ("clips/1.mp3", "train", "a", "Un.")
-    assert (test.audio, test.split) == (tmp_path / "clips/2.mp3", "test")
+    assert (test.audio, test.split) == (str(tmp_path / "clips/2.mp3"), "test")
 
 
 def test_doubled_quotes_are_one(tmp_path):

@@ -1,6 +1,5 @@
 import gzip
 import json
-from pathlib import Path
 
 import pytest
 
@@ -32,7 +31,7 @@ def read(tmp_path, *cuts, name="cuts.jsonl"):
 def test_a_supervision_is_a_piece_of_the_recording(tmp_path):
     (one,) = read(tmp_path, cut(said(1.5, 2.0)))
     assert (one.id, one.text, one.speaker, one.source) == ("c", "hello", "anna", "long.wav")
-    assert (one.audio, one.start_seconds, one.duration_seconds) == (tmp_path / "long.wav", 11.5, 2.0)
+    assert (one.audio, one.start_seconds, one.duration_seconds) == (str(tmp_path / "long.wav"), 11.5, 2.0)
 
 
 def test_several_supervisions_are_several_utterances(tmp_path):
@@ -57,7 +56,7 @@ def test_a_cut_without_words_has_an_empty_text(tmp_path):
 def test_the_channel_decides_between_the_files(tmp_path):
     sources = [{"type": "file", "channels": [i], "source": f"/abs/{i}.wav"} for i in range(2)]
     (one,) = read(tmp_path, cut(said(0.0, 1.0), channel=1, recording=recording(sources=sources)))
-    assert one.audio == Path("/abs/1.wav")
+    assert one.audio == "/abs/1.wav"
 
 
 @pytest.mark.parametrize(

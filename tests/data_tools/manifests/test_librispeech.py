@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from data_tools.manifest import ManifestError
@@ -20,7 +22,7 @@ def test_librispeech_subsets_become_splits(tmp_path, below):
     assert [u.id for u in utterances] == ["84-121-0000", "84-121-0001", "19-198-0000", "19-198-0001"]
     assert [u.split for u in utterances] == ["dev-clean"] * 2 + ["train-clean-100"] * 2
     assert (utterances[0].text, utterances[0].speaker) == ("GO DO YOU HEAR", "84")
-    assert utterances[0].audio == tmp_path / "LibriSpeech/dev-clean/84/121/84-121-0000.flac"
+    assert utterances[0].audio == str(tmp_path / "LibriSpeech/dev-clean/84/121/84-121-0000.flac")
 
 
 def test_one_subset_of_librispeech_keeps_its_name(tmp_path):
@@ -58,8 +60,8 @@ def test_mls_has_one_table_per_split(tmp_path, ending):
     mls(tmp_path, ending)
     train, dev = read_mls(tmp_path)
     assert (train.id, train.split, train.speaker, train.text) == ("30_40_000002", "train", "30", "guten tag")
-    assert dev.audio == tmp_path / f"dev/audio/10/20/10_20_000001{ending}"
-    assert dev.audio.exists()
+    assert dev.audio == str(tmp_path / f"dev/audio/10/20/10_20_000001{ending}")
+    assert Path(dev.audio).exists()
 
 
 def test_a_folder_without_tables_is_no_mls(tmp_path):

@@ -23,7 +23,7 @@ def test_a_corpus_without_utterances_is_refused(tmp_path):
 def test_every_layout_is_read(tmp_path):
     (tmp_path / "m.csv").write_text("file,transcript\na.wav,x\n")
     (one,) = read_corpus(CorpusOptions(manifest=str(tmp_path / "m.csv"), audio_root=tmp_path, columns={"path": "file"}))
-    assert one.audio == tmp_path / "a.wav"
+    assert one.audio == str(tmp_path / "a.wav")
     for name in ("librispeech", "mls", "common_voice", "audio_folder", "lhotse", "webdataset"):
         with pytest.raises(ValueError, match=f"{tmp_path} (holds no|is no)"):
             read_corpus(CorpusOptions(**{name: tmp_path / "."}))
