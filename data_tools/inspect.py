@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         found = inspect(options.folder, options.verify, options.out)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"inspect: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Shows what is in a folder of shards: on the terminal, as inspection.png, and as inspection.html "
         "with samples to listen to. The exit status is 1 where anything is wrong.",
     )
-    parser.add_argument("folder", metavar="DIR", help="what make_tfrecords was given as --out, or a copy; may be gs://")
+    parser.add_argument("folder", metavar="DIR", help="what make_tfrecords was given as --out, also in a bucket")
     parser.add_argument("--verify", action="store_true", help="read every record: checksums, fields, lengths")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the page and the picture; default: DIR")
     return parser

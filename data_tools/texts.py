@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data_tools.clips import Job, Rejection
 from data_tools.manifest import Utterance
+from data_tools.sources import place, read_text
 from wav2vec2_tf.text.normalize import allowed_characters, check_rules, normalize
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 from wav2vec2_tf.text.vocabulary import build_vocabulary
@@ -60,13 +61,13 @@ def settle_corpus(utterances: Sequence[Utterance], rules: Sequence[str], vocab: 
 
 
 def read_vocabulary(path: Path) -> Wav2Vec2CTCTokenizer:
-    """Reads a vocab.json.
+    """Reads a vocab.json, here or in a bucket.
 
     Raises:
         ValueError: It is not there, is not JSON or no vocabulary.
     """
     try:
-        vocab = json.loads(path.read_text(encoding="utf-8"))
+        vocab = json.loads(read_text(place(path)))
     except (OSError, ValueError) as error:
         raise ValueError(f"--vocab {path} cannot be read ({error}). Name a vocab.json.") from error
     return Wav2Vec2CTCTokenizer(vocab)
