@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 VENV   ?= .venv
 TORCH  ?= .venv-torch
+TFIO   ?= .venv-tfio
 RUNS   ?= runs
 SPEECH ?= ../shared/speech
 AN4    ?= $(SPEECH)/an4
@@ -62,6 +63,19 @@ test: $(VENV)/installed-test  ## ruff and the suite
 test-slow: $(VENV)/installed-test  ## the tests that take minutes
 	$(PY) -m pytest -m slow
 
+# tensorflow-io is built for TensorFlow 2.16, which has wheels for Python 3.11 and 3.12: an environment of its own.
+$(TFIO)/installed: setup.py | $(PY)
+	$(PYTHON) -m venv $(TFIO)
+	$(TFIO)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[tfio]' 'moto[server] >= 5, < 6' \
+	    'pytest >= 8, < 10' 'pytest-timeout >= 2.3, < 3'
+	@if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $(TFIO) azurite@3.35.0; else \
+	    echo "npm is missing, so there is no Azurite: the tests of az:// will be skipped" >&2; fi
+	@touch $@
+
+.PHONY: test-tfio
+test-tfio: $(TFIO)/installed  ## s3:// and az://, on local servers, in an environment with tensorflow-io and TensorFlow 2.16
+	PATH="$(abspath $(TFIO))/node_modules/.bin:$$PATH" $(TFIO)/bin/python -m pytest -m tfio tests/tfio
+
 # PyTorch is the reference of parity checks and of nothing else: it lives in an environment of its own.
 $(TORCH)/installed: | $(PY)
 	$(PYTHON) -m venv $(TORCH)
@@ -90,4 +104,4 @@ clean:  ## caches and the demo's output; runs of your own and the environment st
 
 .PHONY: distclean
 distclean: clean  ## the environment as well
-	rm -rf $(VENV) $(TORCH)
+	rm -rf $(VENV) $(TORCH) $(TFIO)

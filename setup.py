@@ -10,9 +10,9 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "wav2vec2_tf" / "__init__
 PACKAGES = ("wav2vec2_tf", "data_tools", "train", "convert")
 
 REQUIRES = [
-    "tensorflow       >= 2.18,  < 2.22",
+    "tensorflow       >= 2.16,  < 2.22",  # 2.16 and 2.17 for the sake of tfio
     "keras            >= 3.12,  < 4",
-    "tensorboard      >= 2.18,  < 2.22",  # TensorFlow 2.21 no longer brings it, and tf.summary needs it
+    "tensorboard      >= 2.16,  < 2.22",  # TensorFlow 2.21 no longer brings it, and tf.summary needs it
     "numpy            >= 1.26,  < 3",
     "soundfile        >= 0.13,  < 0.15",  # its wheels carry a libsndfile with MP3 and Opus; 0.13 sets the bit rate
     "soxr             >= 0.5,   < 2",
@@ -20,7 +20,7 @@ REQUIRES = [
     "jiwer            >= 4.0,   < 5",
     "safetensors      >= 0.7,   < 0.9",
     "h5py             >= 3.11,  < 4",
-    "ml_dtypes        >= 0.4,   < 0.7",
+    "ml_dtypes        >= 0.3,   < 0.7",
     "huggingface_hub  >= 1.0,   < 3",
     "jsonargparse[signatures] >= 4.50, < 5",
     "pyyaml           >= 6.0,   < 7",
@@ -43,7 +43,8 @@ EXTRAS = {
         "pytest-timeout >= 2.3, < 3",
         "ruff           == 0.17.*",  # a linter's rules move with its version
     ],
-    "tfio": ["tensorflow-io >= 0.37, < 0.38"],  # s3:// and az:// only; its native code wants TensorFlow 2.16
+    # s3:// and az:// only. Its native code wants TensorFlow 2.16: an environment of its own, as `make test-tfio` makes.
+    "tfio": ["tensorflow-io >= 0.37, < 0.38", "tensorflow >= 2.16, < 2.17"],
 }
 
 setup(

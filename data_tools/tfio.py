@@ -22,6 +22,8 @@ from wav2vec2_tf.waiting import within
 
 _IN_FLIGHT = 16
 _PIECE_BYTES = 16_000_000
+# 26 buffers of each kind are kept, by default of 50 MB
+_PART_BYTES = {"S3_MULTI_PART_DOWNLOAD_CHUNK_SIZE": "2000000", "S3_MULTI_PART_UPLOAD_CHUNK_SIZE": "8000000"}
 _REACH_SECONDS = 60  # the native code tries for half a minute before it gives up
 _INSTALL = "pip install 'wav2vec2-tf[tfio]' in an environment of its own (it brings TensorFlow 2.16)."
 _DENIED = re.compile(r"Status: 40[13]|ExpiredToken|InvalidAccessKeyId")
@@ -120,8 +122,8 @@ def load() -> ModuleType:
     Raises:
         ImportError: tensorflow-io is missing, or is not for this TensorFlow.
     """
-    # read at the first use; else 26 buffers of 50 MB, and errors that do not say what is wrong
-    os.environ.setdefault("S3_DISABLE_MULTI_PART_DOWNLOAD", "1")
+    for name, size in _PART_BYTES.items():  # read at the first use
+        os.environ.setdefault(name, size)
     try:
         import tensorflow as tf
         import tensorflow_io
@@ -205,9 +207,12 @@ def _reach(bucket: str) -> None:
 
 
 def _check_bucket(bucket: str) -> None:
-    """Raises what keeps one from reading a bucket: to read an object that is not there gives an honest answer."""
+    """Raises what keeps one from reading a bucket; these two questions are answered as the storage means it."""
     try:
-        _gfile(f"{bucket}/.none", "rb").read(1)
+        if bucket.startswith("s3://"):
+            load().io.gfile.stat(f"{bucket}/")
+        else:
+            _gfile(f"{bucket}/.none", "rb").read(1)
     except Exception as error:
         if not _is_absence(error):
             raise

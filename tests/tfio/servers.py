@@ -55,7 +55,7 @@ def s3() -> Iterator[Server]:
 def az() -> Iterator[Server]:
     """Starts Azurite (npm), where it is installed."""
     if not shutil.which("azurite-blob"):
-        pytest.skip("Azurite is not installed: npm install azurite, and its node_modules/.bin in PATH")
+        pytest.skip("Azurite is not installed: `make test-tfio` installs it where there is npm")
     command = [
         "azurite-blob",
         "--inMemoryPersistence",
