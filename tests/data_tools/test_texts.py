@@ -1,7 +1,9 @@
+import json
 from pathlib import Path
 
 import pytest
 
+from data_tools import gcs
 from data_tools.clips import REASONS
 from data_tools.manifest import Utterance
 from data_tools.texts import read_vocabulary, settle_corpus, settle_texts
@@ -84,3 +86,9 @@ def test_a_vocabulary_that_cannot_be_read_is_named(tmp_path, content):
         path.write_text(content)
     with pytest.raises(ValueError, match="--vocab .*vocab.json cannot be read"):
         read_vocabulary(path)
+
+
+def test_a_vocabulary_may_be_in_a_bucket(monkeypatch):
+    vocab = {"<pad>": 0, "<unk>": 1, "|": 2, "A": 3}
+    monkeypatch.setattr(gcs, "read", {"gs://bucket/vocab.json": json.dumps(vocab).encode()}.__getitem__)
+    assert read_vocabulary(Path("gs://bucket/vocab.json")).vocab["A"] == 3

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from data_tools import tfio
+from data_tools import inspect, tfio
 from data_tools.place import Place
 
 
@@ -21,6 +21,12 @@ def test_missing_tensorflow_io_names_the_extra(url, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_io", None)
     with pytest.raises(ImportError, match=r"need tensorflow-io: pip install 'wav2vec2-tf\[tfio\]' in an environment"):
         Place.of(url).list()
+
+
+def test_inspect_names_the_extra_without_a_traceback(monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorflow_io", None)
+    assert inspect.main(["s3://bucket/shards", "--out", str(tmp_path)]) == 1
+    assert "inspect: s3:// and az:// need tensorflow-io" in capsys.readouterr().err
 
 
 def test_tensorflow_io_beside_another_tensorflow_is_told(monkeypatch):
