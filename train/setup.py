@@ -38,14 +38,20 @@ def load_processor(config: RunConfig) -> Wav2Vec2Processor:
     """
     data = Place.of(config.data)  # a URL that is a Path has lost a slash
     if config.init_from is None:
-        return Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(str(data)))
+        return Wav2Vec2Processor(tokenizer=_tokenizer_beside(data))
     checkpoint = open_checkpoint(config.init_from).checkpoint
     if any(tensor.name == "lm_head.weight" for tensor in checkpoint.tensors):
         processor = Wav2Vec2Processor.from_pretrained(config.init_from)
         check_vocabulary(processor.tokenizer, data, config.init_from)
         return processor
-    tokenizer = Wav2Vec2CTCTokenizer.from_pretrained(str(data))
-    return Wav2Vec2Processor(tokenizer=tokenizer, feature=_feature(config.init_from, checkpoint))
+    return Wav2Vec2Processor(tokenizer=_tokenizer_beside(data), feature=_feature(config.init_from, checkpoint))
+
+
+def _tokenizer_beside(shards: Place) -> Wav2Vec2CTCTokenizer:
+    """Reads the vocabulary of shards; these may be in storages where models are not looked for."""
+    if shards.is_bucket and not shards.url.startswith("gs://"):
+        return Wav2Vec2CTCTokenizer(json.loads(shards.read_text("vocab.json")))
+    return Wav2Vec2CTCTokenizer.from_pretrained(str(shards))
 
 
 def _feature(source: str, checkpoint: Checkpoint) -> FeatureSettings:
@@ -66,7 +72,7 @@ def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: Path | Place, model:
         DataError: A token is missing on one side, or has another id.
     """
     data = Place.of(data)
-    theirs = Wav2Vec2CTCTokenizer.from_pretrained(str(data)).vocab
+    theirs = _tokenizer_beside(data).vocab
     differing = {token for token, _ in theirs.items() ^ tokenizer.vocab.items()}
     if differing:
         shown = " ".join(sorted(differing)[:10])
