@@ -62,9 +62,7 @@ class Progress:
                 f"--out {self.place} holds a run that was stopped and was asked for something else: {differences}. "
                 "Ask for the same to let it go on, or remove that folder, or name another one."
             )
-        for name in self.place.list():
-            if name.endswith(".tfrecord.part"):
-                self.place.remove(name)
+        self._remove_parts()
         return plan["cuts"]
 
     def is_complete(self) -> bool:
@@ -85,13 +83,20 @@ class Progress:
         return {a.file: a for a in accounts if not a.records or sizes.get(a.file) == a.bytes}
 
     def forget(self) -> None:
-        """Removes the notes; the run is finished."""
+        """Removes the notes, and what a run that was killed has left; the run is finished."""
+        self._remove_parts()
         names = [name for name in self._notes.list() if name != PLAN_FILE]
         for _ in each(lambda note: self._notes.remove(os.path.basename(note)), [self._notes / name for name in names]):
             pass
         self._notes.remove(PLAN_FILE)  # last: without it the folder would be another one's
         if not self.place.is_bucket:
             os.rmdir(str(self._notes))
+
+
+    def _remove_parts(self) -> None:
+        for name in self.place.list():
+            if ".tfrecord." in name and name.endswith(".part"):
+                self.place.remove(name)
 
 
 def finish_shard(task: ShardTask, recipe: Recipe) -> Account:

@@ -4,6 +4,7 @@ Which utterances those are is left to `shard_plan`, what happens to them to `cli
 which shards are still to be written, and their index, to `progress`. Needs no TensorFlow.
 """
 
+import os
 import shutil
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -86,7 +87,7 @@ def write_shard(task: ShardTask, recipe: Recipe) -> Account:
     try:
         with recipe.place.workshop() as folder:
             _check_room(folder, task)
-            part = folder / f"{task.file}.part"
+            part = folder / f"{task.file}.{os.getpid()}.part"  # a run that was killed may have a moment to live yet
             try:
                 _write(task, recipe, part, account)
                 if account.records:

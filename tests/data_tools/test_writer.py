@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_shard_is_not_begun_where_there_is_no_room_for_it(tmp_path):
 
 def test_a_file_that_lost_bytes_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr("data_tools.writer.FRAME_BYTES", 17)
-    with pytest.raises(OSError, match=r"dev-00000-of-00001.tfrecord.part has \d+ bytes on disk, \d+ were written"):
+    with pytest.raises(OSError, match=r"dev-00000-of-00001.tfrecord.\d+.part has \d+ bytes on disk, \d+ were written"):
         write_shard(task(400), recipe(tmp_path))
     assert files(tmp_path) == []
 
@@ -101,7 +102,7 @@ def test_a_file_that_lost_bytes_is_noticed(tmp_path, monkeypatch):
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ConnectionError])
 def test_what_stops_the_decoding_is_told_as_it_is_and_leaves_nothing_behind(tmp_path, monkeypatch, stop):
     def prepare(job, limits, encoding, opened):
-        assert files(tmp_path) == ["dev-00000-of-00001.tfrecord.part"]
+        assert files(tmp_path) == [f"dev-00000-of-00001.tfrecord.{os.getpid()}.part"]
         raise stop("the storage cannot be reached")
 
     monkeypatch.setattr(writer, "prepare", prepare)
