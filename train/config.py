@@ -46,13 +46,17 @@ class BatchConfig:
     """How utterances become batches of few static shapes.
 
     Args:
-        batch_seconds: Audio per batch, padding included; each bucket of lengths holds as many rows as fit.
+        batch_seconds: Audio of one update over all hosts, devices and accumulated parts, padding included; each bucket
+            of lengths holds as many rows as fit.
+        device_seconds: Most audio that one device holds at a time, padding included; an update with more is computed in
+            parts. null: a device takes its whole share at once.
         max_buckets: Length buckets, hence shapes that are compiled, in training; evaluation takes half as many.
         speeds: Playback speeds of speed perturbation, one drawn per utterance and epoch; 1.0 alone leaves it as it is.
         shortest_first_epochs: Epochs at the start whose batches go from short to long; the rest are shuffled.
     """
 
     batch_seconds: float = 60.0
+    device_seconds: float | None = None
     max_buckets: int = 6
     speeds: tuple[float, ...] = (1.0,)
     shortest_first_epochs: int = 0
@@ -60,20 +64,24 @@ class BatchConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW.
+    """How gradients become steps.
 
     Args:
+        name: `adamw`, `adam` (without weight decay), `adafactor` (factored squares, little memory), `adagrad`, `sgd`.
         learning_rate: The peak of the schedule.
-        beta_1: Decay of the gradient's mean.
-        beta_2: Decay of the gradient's square.
-        epsilon: Added to the root of the square.
+        head_scale: The head's rate as a multiple of the body's.
+        beta_1: Decay of the gradient's mean; `sgd`: momentum; without meaning for `adafactor` and `adagrad`.
+        beta_2: Decay of the gradient's square; `adam` and `adamw` only.
+        epsilon: Added to the root of the square; `adam`, `adamw` and `adagrad` only.
         weight_decay: Decoupled decay of matrices and kernels (not of biases, gains and other vectors), times the rate.
         clip_norm: Largest norm of the whole gradient; 0 turns clipping off.
         ema_momentum: Momentum of a moving average of the weights (0.999 averages about 1000 steps), with which
             evaluation and `best` then work; null: none.
     """
 
+    name: Literal["adamw", "adam", "adafactor", "adagrad", "sgd"] = "adamw"
     learning_rate: float = 5e-4
+    head_scale: float = 1.0
     beta_1: float = 0.9
     beta_2: float = 0.98
     epsilon: float = 1e-8
@@ -87,18 +95,23 @@ class ScheduleConfig:
     """The learning rate over the run; see `schedules`.
 
     Args:
-        name: `tri_stage` (rise, hold, exponential fall), `linear` (rise, fall to 0) or `constant` (rise, hold).
+        name: `tri_stage` (rise, hold, exponential fall), `linear` (rise, fall to 0), `cosine` (rise, then `cycles`
+            times from the peak down along half a cosine) or `constant` (rise, hold).
         warmup: Share of the steps in which the rate rises.
+        warmup_steps: The same in steps; wins over `warmup`.
         hold: Share of the steps at the peak; `tri_stage` only.
         initial_scale: Rate at step 0 as a share of the peak.
-        final_scale: Rate at the end as a share of the peak; `tri_stage` only.
+        final_scale: Rate at the end as a share of the peak; `tri_stage` and `cosine` only.
+        cycles: How often the rate starts again from the peak, counting the first time; `cosine` only.
     """
 
-    name: Literal["tri_stage", "linear", "constant"] = "tri_stage"
+    name: Literal["tri_stage", "linear", "cosine", "constant"] = "tri_stage"
     warmup: float = 0.1
     hold: float = 0.4
     initial_scale: float = 0.01
     final_scale: float = 0.05
+    warmup_steps: int | None = None
+    cycles: int = 1
 
 
 @dataclass(frozen=True)
@@ -116,14 +129,21 @@ class RunConfig:
         model: Differences to the preset.
         batches: How utterances become batches.
         augment: How clips are changed in training; by default not at all.
-        optimizer: AdamW.
+        optimizer: How gradients become steps.
         schedule: The learning rate over the run.
         epochs: Passes over the train split; or give `steps`.
         steps: Updates; wins over `epochs`.
         eval_every: Steps between evaluations (and checkpoints); null: after every epoch.
+        patience: Evaluations in a row without a lower word error rate after which the run ends; null: it goes on.
         keep_last: Checkpoints kept; `best` is kept besides.
         log_every: Steps between log lines.
+        trainable: What learns: `all`, `head`, or `adapters` (those of MMS, and the head).
+        new_head: Whether the head (and the adapters) of `init_from` make way for new ones, of the shards' vocabulary.
         freeze_feature_encoder: Whether the convolutions stay as they are.
+        freeze_encoder_steps: Updates at the start in which only the head learns; dropout and masks stay on.
+        strategy: `one` device, `mirrored` (the GPUs of this machine), `multiworker` (machines named by TF_CONFIG) or
+            `tpu`.
+        tpu: Name of the TPU; `local` for the one this machine is part of.
         seed: Every draw of the run derives from it.
         precision: float32, mixed_bfloat16 or mixed_float16 (with dynamic loss scaling).
         jit_compile: Whether XLA compiles the train and evaluation steps, once per shape.
@@ -143,9 +163,15 @@ class RunConfig:
     epochs: int = 30
     steps: int | None = None
     eval_every: int | None = None
+    patience: int | None = None
     keep_last: int = 2
     log_every: int = 20
+    trainable: Literal["all", "head", "adapters"] = "all"
+    new_head: bool = False
     freeze_feature_encoder: bool = False
+    freeze_encoder_steps: int = 0
+    strategy: Literal["one", "mirrored", "multiworker", "tpu"] = "one"
+    tpu: str = "local"
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = True
@@ -156,18 +182,31 @@ class RunConfig:
                 raise ValueError(f"{message}. Correct the flag, or the value in the file given with --config.")
 
     def _rules(self):
-        for name in ("epochs", "steps", "eval_every", "keep_last", "log_every"):
+        for name in ("epochs", "steps", "eval_every", "patience", "keep_last", "log_every"):
             value = getattr(self, name)
             yield value is None or value >= 1, f"--{name} must be at least 1; got {value}"
         batches, schedule, optimizer = self.batches, self.schedule, self.optimizer
         yield batches.batch_seconds > 0, f"--batches.batch_seconds must be positive; got {batches.batch_seconds}"
+        part = batches.device_seconds
+        yield part is None or part > 0, f"--batches.device_seconds must be positive; got {part}"
         yield batches.max_buckets >= 1, f"--batches.max_buckets must be at least 1; got {batches.max_buckets}"
         yield batches.speeds and min(batches.speeds) > 0, f"--batches.speeds must be positive; got {batches.speeds}"
         yield optimizer.learning_rate > 0, f"--optimizer.learning_rate must be positive; got {optimizer.learning_rate}"
+        yield optimizer.head_scale > 0, f"--optimizer.head_scale must be positive; got {optimizer.head_scale}"
+        decays = optimizer.weight_decay
+        yield (
+            decays == 0 or (decays > 0 and optimizer.name != "adam"),
+            f"--optimizer.weight_decay must not be negative, and adam has none (adamw has); got {decays}",
+        )
         ema = optimizer.ema_momentum
         yield ema is None or 0 < ema < 1, f"--optimizer.ema_momentum lies between 0 and 1; got {ema}"
         yield optimizer.clip_norm >= 0, f"--optimizer.clip_norm must not be negative; got {optimizer.clip_norm}"
         yield schedule.final_scale > 0, f"--schedule.final_scale must be positive; got {schedule.final_scale}"
+        yield schedule.cycles >= 1, f"--schedule.cycles must be at least 1; got {schedule.cycles}"
+        rise = schedule.warmup_steps
+        yield rise is None or rise >= 0, f"--schedule.warmup_steps must not be negative; got {rise}"
+        frozen = self.freeze_encoder_steps
+        yield frozen >= 0, f"--freeze_encoder_steps must not be negative; got {frozen}"
         shares = schedule.warmup, schedule.hold
         yield min(shares) >= 0 and sum(shares) <= 1, f"--schedule.warmup and .hold are shares of the run; got {shares}"
 

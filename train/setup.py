@@ -141,7 +141,9 @@ def order_digest(config: RunConfig, index: Index) -> str:
         A short hexadecimal digest.
     """
     shards = [[shard.file, shard.records, shard.bytes] for shard in index.shards(config.train_split)]
-    parts = [config.seed, config.train_split, asdict(config.batches), shards]
+    batches = asdict(config.batches)
+    del batches["device_seconds"]  # how an update is computed changes no order
+    parts = [config.seed, config.train_split, batches, shards]
     if config.augment.changes_anything:  # without, the digest is that of runs begun before there was augmentation
         parts.append(asdict(config.augment))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
