@@ -115,6 +115,20 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True)
+class GuardConfig:
+    """What a run does where something goes wrong; it always says what, and the likely cause.
+
+    Args:
+        non_finite: An update whose loss or gradient is not a number makes the run `stop`, or is left out (`skip`).
+        diverged: Whether a loss that stays at twice its lowest, or a model that falls silent, makes the run `stop`, or
+            is only told (`warn`).
+    """
+
+    non_finite: Literal["stop", "skip"] = "stop"
+    diverged: Literal["warn", "stop"] = "warn"
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One training run.
 
@@ -144,6 +158,9 @@ class RunConfig:
         strategy: `one` device, `mirrored` (the GPUs of this machine), `multiworker` (machines named by TF_CONFIG) or
             `tpu`.
         tpu: Name of the TPU; `local` for the one this machine is part of.
+        guard: What the run does where something goes wrong.
+        profile_steps: Updates to trace with TensorFlow's profiler, into RUN/tensorboard, once all shapes of the first log
+            lines are compiled; 0: none.
         seed: Every draw of the run derives from it.
         precision: float32, mixed_bfloat16 or mixed_float16 (with dynamic loss scaling).
         jit_compile: Whether XLA compiles the train and evaluation steps, once per shape.
@@ -172,6 +189,8 @@ class RunConfig:
     freeze_encoder_steps: int = 0
     strategy: Literal["one", "mirrored", "multiworker", "tpu"] = "one"
     tpu: str = "local"
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    profile_steps: int = 0
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = True
@@ -205,6 +224,7 @@ class RunConfig:
         yield schedule.cycles >= 1, f"--schedule.cycles must be at least 1; got {schedule.cycles}"
         rise = schedule.warmup_steps
         yield rise is None or rise >= 0, f"--schedule.warmup_steps must not be negative; got {rise}"
+        yield self.profile_steps >= 0, f"--profile_steps must not be negative; got {self.profile_steps}"
         frozen = self.freeze_encoder_steps
         yield frozen >= 0, f"--freeze_encoder_steps must not be negative; got {frozen}"
         shares = schedule.warmup, schedule.hold

@@ -81,6 +81,14 @@ class Progress:
         grad_norm: Mean norm of the gradient before clipping, over the updates whose gradient was finite (0: none was).
         epoch: Passes over the data, with fraction.
         eta_seconds: Time left at this pace.
+        utterances: Utterances read.
+        nats_per_frame: Loss over the real frames; does not depend on how long the utterances are.
+        distinct_tokens: Labels, the blank aside, that score highest on some frame.
+        padding: Share of the samples that are padding.
+        wait_share: Share of the wall time in which an update waited for its batch.
+        skipped: Updates left out since their gradient was not finite.
+        host_gb: Largest memory of the process so far.
+        device_gb: Largest memory in use on the accelerator so far; 0 where there is none.
     """
 
     step: int
@@ -92,6 +100,14 @@ class Progress:
     grad_norm: float
     epoch: float
     eta_seconds: float
+    utterances: int = 0
+    nats_per_frame: float = 0.0
+    distinct_tokens: int = 0
+    padding: float = 0.0
+    wait_share: float = 0.0
+    skipped: int = 0
+    host_gb: float = 0.0
+    device_gb: float = 0.0
 
     def numbers(self) -> dict[str, float]:
         """Gives the figures that are logged and saved; the step is told besides."""
