@@ -159,8 +159,8 @@ class RunConfig:
             `tpu`.
         tpu: Name of the TPU; `local` for the one this machine is part of.
         guard: What the run does where something goes wrong.
-        profile_steps: Updates to trace with TensorFlow's profiler, into RUN/tensorboard, once all shapes of the first log
-            lines are compiled; 0: none.
+        profile_steps: Updates to trace with TensorFlow's profiler into RUN/tensorboard, from the first log line on;
+            0: none.
         seed: Every draw of the run derives from it.
         precision: float32, mixed_bfloat16 or mixed_float16 (with dynamic loss scaling).
         jit_compile: Whether XLA compiles the train and evaluation steps, once per shape.
