@@ -69,10 +69,10 @@ class Watch:
         if now.nats_per_frame <= GROWN * self.lowest:
             return ""
         return (
-            f"the loss is {now.nats_per_frame:.3f} nats per frame; it was {self.lowest:.3f} at step "
-            f"{self.lowest_step}. The rate is {now.learning_rate:.2g}, the gradient's norm {now.grad_norm:.2g}. Likely a "
-            f"rate too high: go back to a checkpoint before step {now.step} with a lower --optimizer.learning_rate, a "
-            f"longer --schedule.warmup or a smaller --optimizer.clip_norm."
+            f"the loss is {now.nats_per_frame:.3f} nats per frame; at step {self.lowest_step} it was {self.lowest:.3f}. "
+            f"The rate is {now.learning_rate:.2g}, the gradient's norm {now.grad_norm:.2g}. Likely a rate too high: go "
+            f"back to a checkpoint before step {now.step} with a lower --optimizer.learning_rate, a longer "
+            f"--schedule.warmup or a smaller --optimizer.clip_norm."
         )
 
     def _fell_silent(self, now: Progress) -> str:
