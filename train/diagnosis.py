@@ -69,7 +69,7 @@ class Watch:
         if now.nats_per_frame <= GROWN * self.lowest:
             return ""
         return (
-            f"the loss is {now.nats_per_frame:.3f} nats per frame; at step {self.lowest_step} it was {self.lowest:.3f}. "
+            f"the loss is {now.nats_per_frame:.3f} nats per frame, up from {self.lowest:.3f} at {self.lowest_step}. "
             f"The rate is {now.learning_rate:.2g}, the gradient's norm {now.grad_norm:.2g}. Likely a rate too high: go "
             f"back to a checkpoint before step {now.step} with a lower --optimizer.learning_rate, a longer "
             f"--schedule.warmup or a smaller --optimizer.clip_norm."

@@ -11,7 +11,7 @@ HEALTHY = dict(
     eta_seconds=0.0, utterances=100, nats_per_frame=1.0,
 )  # fmt: skip
 TOLD = {
-    "diverged": (dict(nats_per_frame=2.5), r"2.500 nats per frame; at step 0 it was 1.000.*rate is 0.001.*--optimizer"),
+    "diverged": (dict(nats_per_frame=2.5), r"2.500 nats per frame, up from 1.000 at 0.*rate is 0.001.*--optimizer"),
     "fell_silent": (dict(blank_ratio=0.99), r"99.0% of the frames are blank in a model that spoke before"),
     "starving": (dict(wait_share=0.4), r"wait for their batches 40% of the time. Likely FLAC"),
     "infeasible": (dict(infeasible=6), r"6 of 100 utterances have more labels than frames"),
