@@ -96,16 +96,17 @@ class ScheduleConfig:
 
     Args:
         name: `tri_stage` (rise, hold, exponential fall), `linear` (rise, fall to 0), `cosine` (rise, then `cycles`
-            times from the peak down along half a cosine) or `constant` (rise, hold).
+            times from the peak down along half a cosine), `step` (rise, hold, then at once the final rate) or
+            `constant` (rise, hold).
         warmup: Share of the steps in which the rate rises.
         warmup_steps: The same in steps; wins over `warmup`.
-        hold: Share of the steps at the peak; `tri_stage` only.
+        hold: Share of the steps at the peak; `tri_stage` and `step` only.
         initial_scale: Rate at step 0 as a share of the peak.
-        final_scale: Rate at the end as a share of the peak; `tri_stage` and `cosine` only.
+        final_scale: Rate at the end as a share of the peak; not for `linear` and `constant`.
         cycles: How often the rate starts again from the peak, counting the first time; `cosine` only.
     """
 
-    name: Literal["tri_stage", "linear", "cosine", "constant"] = "tri_stage"
+    name: Literal["tri_stage", "linear", "cosine", "step", "constant"] = "tri_stage"
     warmup: float = 0.1
     hold: float = 0.4
     initial_scale: float = 0.01
