@@ -17,13 +17,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from train.checkpoints import CheckpointError
     from train.loop import DivergedError, train
     from train.overfit import overfit_one_batch
+    from train.strategy import make_cluster
 
     try:
         if request.overfit_one_batch:
             verdict = overfit_one_batch(request.config)
             print(verdict.line())
             return 0 if verdict.learned else 1
-        result = train(request.config, request.resume)
+        result = train(request.config, request.resume, make_cluster(request.config))
     except (OSError, ValueError, CheckpointError, DivergedError, tf.errors.OpError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

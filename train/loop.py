@@ -17,12 +17,14 @@ from data_tools.reader import batches, plan_epoch
 from train.checkpoints import CheckpointError, State, load_checkpoint, save_checkpoint
 from train.config import RunConfig
 from train.evaluator import Evaluation, Evaluator
+from train.layout import device_samples, host_share, split
 from train.metrics import MetricsLog, clock, summarize
 from train.optimizer import averaged_weights, build_optimizer
 from train.run_folder import begin, save_best, save_config
 from train.schedules import learning_rate
 from train.setup import build_model, check_feasible, load_processor, order_digest, plan, reader_options
-from train.step import Counts, TrainStep, add_shares, fetch
+from train.step import Counts, TrainStep, fetch
+from train.strategy import Cluster
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 
 
@@ -45,14 +47,19 @@ class Result:
     last: Evaluation
 
 
-def train(config: RunConfig, resume: bool = False, strategy=None, report: Callable[[str], None] = tqdm.write) -> Result:
+def train(
+    config: RunConfig,
+    resume: bool = False,
+    cluster: Cluster | None = None,
+    report: Callable[[str], None] = tqdm.write,
+) -> Result:
     """Trains to the end, or from the last checkpoint to the end.
 
     Args:
         config: The run.
         resume: Continue in `config.out`.
-        strategy: tf.distribute strategy; None takes the current one.
-        report: Takes log lines.
+        cluster: From `make_cluster`; None takes one device.
+        report: Takes log lines; on hosts other than the chief there are none.
     Returns:
         How it ended; RUN/best is a loadable model.
     Raises:
@@ -60,21 +67,27 @@ def train(config: RunConfig, resume: bool = False, strategy=None, report: Callab
         CheckpointError: The disk is full, or the checkpoint belongs to another run.
         DivergedError: The loss became NaN or infinite.
     """
-    loop = Loop(config, strategy or tf.distribute.get_strategy(), report)
+    cluster = cluster or Cluster()
+    loop = Loop(config, cluster, report if cluster.is_chief else _silent)
     loop.start(begin(config, resume))
     save_config(config, loop.model.config)
     return loop.run()
 
 
+def _silent(line: str) -> None:
+    """Takes the log lines of a host that is not the chief."""
+
+
 class Loop:
     """One run in progress; see `train`."""
 
-    def __init__(self, config: RunConfig, strategy, report):
-        self.config, self.report = config, report
+    def __init__(self, config: RunConfig, cluster: Cluster, report):
+        self.config, self.cluster, self.report = config, cluster, report
         self.index = load_index(config.data)
         self.processor = load_processor(config)
-        self.buckets = plan(self.index, config.train_split, config.batches)
-        with strategy.scope():
+        self.buckets = host_share(plan(self.index, config.train_split, config.batches), cluster.num_hosts)
+        self.device_samples = device_samples(self.buckets, config.batches.device_seconds)
+        with cluster.strategy.scope():
             self.model = build_model(config, self.processor.tokenizer)
             check_feasible(self.index, config.train_split, self.model.config.convs)
             variables = self.model.trainable_variables
@@ -82,16 +95,17 @@ class Loop:
         self.step = TrainStep(
             self.model,
             self.optimizer,
+            cluster,
             do_normalize=self.processor.feature.do_normalize,
             clip_norm=config.optimizer.clip_norm,
             seed=config.seed,
-            strategy=strategy,
             jit_compile=config.jit_compile,
             report=report,
         )
         self.evaluator = Evaluator(
-            self.model, self.processor, self.index, config.dev_split, config.batches, config.jit_compile, report
-        )
+            self.model, self.processor, self.index, config.dev_split, config.batches, config.jit_compile, report,
+            cluster,
+        )  # fmt: skip
         self.num_steps = config.steps or sum(map(self._epoch_batches, range(config.epochs)))
         self.state = State(order=order_digest(config, self.index))
         self.last = None
@@ -142,6 +156,8 @@ class Loop:
             epoch=epoch,
             speeds=settings.speeds,
             shortest_first=epoch < settings.shortest_first_epochs,
+            num_hosts=self.cluster.num_hosts,
+            host=self.cluster.host,
         )
 
     def _epoch_batches(self, epoch: int) -> int:
@@ -158,8 +174,8 @@ class Loop:
             | dict(augment=self.config.augment, skip=self.state.batch)
         )
         dataset = batches(self.index, self.config.train_split, buckets=self.buckets, **options)
-        for batch in dataset.map(lambda batch: add_shares(batch, self.model.config.convs)).prefetch(2):
-            self._update(batch)
+        for blocks, ids in dataset.map(self._split).prefetch(2):
+            self._update(blocks, ids)
             ends = self.state.batch == size
             if ends:
                 self.state = replace(self.state, epoch=epoch + 1, batch=0)
@@ -169,10 +185,13 @@ class Loop:
         if self.state.epoch == epoch:
             raise CheckpointError(f"epoch {epoch} gave {self.state.batch} batches, its plan has {size}.")
 
-    def _update(self, batch) -> None:
+    def _split(self, batch):
+        return split(batch, self.cluster.local_replicas, self.device_samples), batch["id"]
+
+    def _update(self, blocks, ids) -> None:
         rate = self._rate(self.state.step)
-        self.pending.append(self.step(batch, self.state.step, rate))
-        self.pending_ids.append(batch["id"])
+        self.pending.append(self.step(blocks, self.state.step, rate))
+        self.pending_ids.append(ids)
         self.state = replace(self.state, step=self.state.step + 1, batch=self.state.batch + 1)
         self.bar.update()
 
@@ -192,13 +211,13 @@ class Loop:
             self._restart_clock()
 
     def _restart_clock(self) -> None:
-        self.clock = time.monotonic() - self.step.gradients.compile_seconds  # compilation does not count
+        self.clock = time.monotonic() - self.step.compiled.compile_seconds  # compilation does not count
 
     def _log(self, epoch: float) -> None:
         updates = fetch(self.pending)
         self._check_finite(updates)
         step = self.state.step
-        seconds = time.monotonic() - self.step.gradients.compile_seconds - self.clock
+        seconds = time.monotonic() - self.step.compiled.compile_seconds - self.clock
         rate, left = self._rate(step - 1), self.num_steps - step
         now = summarize(updates, step=step, rate=rate, epoch=epoch, wall_seconds=seconds, steps_left=left)
         self.report(now.line())

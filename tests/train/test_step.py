@@ -5,9 +5,11 @@ import tensorflow as tf
 from data_tools.index import load_index
 from data_tools.reader import batches
 from train.config import OptimizerConfig
+from train.layout import split
 from train.optimizer import build_optimizer
 from train.setup import build_model, load_processor, plan, reader_options
-from train.step import Counts, TrainStep, add_shares, count_blanks, fetch
+from train.step import Counts, TrainStep, count_blanks, countable, fetch
+from train.strategy import Cluster
 
 
 @pytest.fixture
@@ -25,9 +27,8 @@ def make(config, changed):
         settings = changed(**changes)
         model = build_model(settings, load_processor(settings).tokenizer)
         optimizer = build_optimizer(OptimizerConfig(), model.trainable_variables)
-        strategy = tf.distribute.get_strategy()
-        options = dict(clip_norm=0.0, seed=1, strategy=strategy, jit_compile=jit_compile, report=report)
-        return model, TrainStep(model, optimizer, do_normalize=True, **options)
+        options = dict(clip_norm=0.0, seed=1, jit_compile=jit_compile, report=report)
+        return model, TrainStep(model, optimizer, Cluster(), do_normalize=True, **options)
 
     return make
 
@@ -49,48 +50,43 @@ def without_last_row(batch):
     return {name: value[:-1] for name, value in batch.items()}
 
 
-def convs_of(config):
-    from train.config import architecture
-
-    return architecture(config).convs
-
-
-def test_shares_sum_to_one_over_the_feasible_rows(config, batch):
-    share = add_shares(padded(with_infeasible_row(batch), 2), convs_of(config))["share"].numpy()
-    rows = len(share)
-    np.testing.assert_allclose(share[: rows - 3], 1 / (rows - 3), rtol=1e-6)
-    assert not share[rows - 3 :].any()
+def test_rows_count_that_have_an_utterance_and_an_alignment(make, batch):
+    filled = padded(with_infeasible_row(batch), 2)
+    counted = countable(filled, make()[0].frame_lengths(filled["num_samples"])).numpy()
+    np.testing.assert_array_equal(counted, [1] * (len(counted) - 3) + [0] * 3)
 
 
-def test_a_batch_without_a_feasible_row_counts_nothing(config, batch):
-    nothing = batch | {"num_samples": tf.zeros_like(batch["num_samples"])}
-    assert not add_shares(nothing, convs_of(config))["share"].numpy().any()
+def test_an_update_without_a_feasible_row_changes_nothing(make, batch):
+    model, step = make()
+    before = [weight.numpy() for weight in model.weights]
+    counts = fetch([step(split(batch | {"num_samples": tf.zeros_like(batch["num_samples"])}, 1), 0, 1e-3)])[0]
+    assert (counts.loss, counts.grad_norm, counts.infeasible) == (0, 0, len(batch["id"]))
+    for old, weight in zip(before, model.weights, strict=True):
+        np.testing.assert_array_equal(old, weight)
 
 
-def test_the_loss_is_the_mean_over_utterances_and_padding_rows_change_nothing(make, batch, config):
-    convs = convs_of(config)
+def test_the_loss_is_the_mean_over_utterances_and_padding_rows_change_nothing(make, batch):
     _, step = make()
     _, other = make()
-    alone = fetch([step(add_shares(batch, convs), 0, 1e-3)])[0]
-    filled = fetch([other(add_shares(padded(batch, 3), convs), 0, 1e-3)])[0]
+    alone = fetch([step(split(batch, 1), 0, 1e-3)])[0]
+    filled = fetch([other(split(padded(batch, 3), 1), 0, 1e-3)])[0]
     assert filled.loss == pytest.approx(alone.loss, rel=1e-4)
     assert filled.grad_norm == pytest.approx(alone.grad_norm, rel=1e-3)
     assert filled.utterances == alone.utterances == len(batch["id"])
 
 
-def test_infeasible_rows_are_counted_and_change_nothing(make, batch, config):
-    convs = convs_of(config)
+def test_infeasible_rows_are_counted_and_change_nothing(make, batch):
     _, step = make()
     _, other = make()
-    masked = fetch([step(add_shares(with_infeasible_row(batch), convs), 0, 1e-3)])[0]
-    absent = fetch([other(add_shares(without_last_row(batch), convs), 0, 1e-3)])[0]
+    masked = fetch([step(split(with_infeasible_row(batch), 1), 0, 1e-3)])[0]
+    absent = fetch([other(split(without_last_row(batch), 1), 0, 1e-3)])[0]
     assert (masked.infeasible, absent.infeasible) == (1, 0)
     assert masked.loss == pytest.approx(absent.loss, rel=1e-4)
     assert masked.grad_norm == pytest.approx(absent.grad_norm, rel=1e-3)
 
 
-def test_xla_and_graph_agree(make, batch, config):
-    shared = add_shares(batch, convs_of(config))
+def test_xla_and_graph_agree(make, batch):
+    shared = split(batch, 1)
     (graph,), (xla,) = (fetch([make(jit_compile)[1](shared, 0, 1e-3)]) for jit_compile in (False, True))
     np.testing.assert_allclose(xla, graph, rtol=1e-3)
 
@@ -98,17 +94,17 @@ def test_xla_and_graph_agree(make, batch, config):
 def test_chance_is_a_function_of_seed_and_step(make, batch, config):
     from train.config import ModelConfig  # dropout on, unlike the other tests
 
-    model, shared = dict(vars(config.model)) | dict(hidden_dropout=0.5), add_shares(batch, convs_of(config))
+    model, shared = dict(vars(config.model)) | dict(hidden_dropout=0.5), split(batch, 1)
     losses = [fetch([make(model=ModelConfig(**model))[1](shared, step, 1e-3)])[0].loss for step in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_each_shape_is_compiled_once_and_told(make, batch, config):
-    lines, convs = [], convs_of(config)
+def test_each_shape_is_compiled_once_and_told(make, batch):
+    lines = []
     _, step = make(report=lines.append)
     for i, example in enumerate([batch, batch, without_last_row(batch), batch]):
-        step(add_shares(example, convs), i, 1e-3)
-    assert step.gradients.function.experimental_get_tracing_count() == 2
+        step(split(example, 1), i, 1e-3)
+    assert step.compiled.function.experimental_get_tracing_count() == 2
     assert [line.split(" in ")[0] for line in lines] == [
         "compiling shape 6 x 0.8 s ...",
         "compiled shape 6 x 0.8 s",

@@ -1,0 +1,163 @@
+"""Which devices a run works on: from flags to a `tf.distribute` strategy, checked before anything is built.
+
+A cluster is some hosts (processes that read data) with as many replicas (devices) each. How an update is split over
+them is `layout`'s business, what they compute `step`'s.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+
+from train.config import RunConfig
+
+ENDING = "Correct TF_CONFIG, or do without --strategy multiworker."
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The devices of a run, as one of its processes sees them.
+
+    Args:
+        strategy: tf.distribute strategy; model and optimizer are made in its scope.
+        num_hosts: Processes that read data, each its own part.
+        host: Which of them this is; 0 is the chief, who alone writes the run's folder.
+    """
+
+    strategy: tf.distribute.Strategy = field(default_factory=tf.distribute.get_strategy)
+    num_hosts: int = 1
+    host: int = 0
+
+    @property
+    def replicas(self) -> int:
+        """Devices of all hosts."""
+        return self.strategy.num_replicas_in_sync
+
+    @property
+    def local_replicas(self) -> int:
+        """Devices of this host."""
+        return self.replicas // self.num_hosts
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the run's folder."""
+        return self.host == 0
+
+    @property
+    def kind(self) -> str:
+        """Type of the devices: CPU, GPU or TPU."""
+        if isinstance(self.strategy, tf.distribute.TPUStrategy):
+            return "TPU"
+        return "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+
+    def spread(self, blocks: Sequence):
+        """Gives each local replica its block, for `strategy.run`.
+
+        Args:
+            blocks: One value (any nest of tensors) per replica of this host.
+        """
+        first = self.host * self.local_replicas
+        return self.strategy.experimental_distribute_values_from_function(
+            lambda context: blocks[context.replica_id_in_sync_group - first]
+        )
+
+    def gather(self, text: str) -> list[str]:
+        """Gives the texts of all hosts to every one of them, in their order; all must call it.
+
+        >>> Cluster().gather("here I am")
+        ['here I am']
+        """
+        if self.num_hosts == 1:
+            return [text]
+        letters = tf.cast(tf.io.decode_raw(text, tf.uint8), tf.int32)
+        values = [letters] + [letters[:0]] * (self.local_replicas - 1)
+        sizes = self.strategy.gather(self.spread([tf.reshape(tf.size(value), [1]) for value in values]), axis=0)
+        joined = self.strategy.gather(self.spread(values), axis=0)
+        parts = tf.split(tf.cast(joined, tf.uint8), sizes)
+        return [bytes(part.numpy()).decode() for part in parts[:: self.local_replicas]]
+
+
+def make_cluster(config: RunConfig) -> Cluster:
+    """Makes the strategy that `--strategy` names; to be called before TensorFlow does anything else.
+
+    Args:
+        config: The run.
+    Returns:
+        The cluster; with `multiworker`, once all workers have come.
+    Raises:
+        ValueError: The devices are not there, or TF_CONFIG contradicts itself.
+    """
+    return {"one": Cluster, "mirrored": _mirrored, "multiworker": _multiworker, "tpu": lambda: _tpu(config.tpu)}[
+        config.strategy
+    ]()
+
+
+def _mirrored() -> Cluster:
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) < 2 and devices[0].device_type == "CPU":
+        raise ValueError(
+            "--strategy mirrored works on the GPUs of one machine; TensorFlow finds none here. Check the driver with "
+            "`nvidia-smi` and the installation with `pip install tensorflow[and-cuda]`, or take --strategy one."
+        )
+    return Cluster(tf.distribute.MirroredStrategy([device.name for device in devices]))
+
+
+def _multiworker() -> Cluster:
+    workers, index = read_tf_config(os.environ.get("TF_CONFIG", ""))
+    return Cluster(tf.distribute.MultiWorkerMirroredStrategy(), len(workers), index)
+
+
+def read_tf_config(text: str) -> tuple[list[str], int]:
+    """Reads the variable TF_CONFIG, which must be the same on all workers but for their index.
+
+    >>> read_tf_config('{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 1}}')
+    (['a:2222', 'b:2222'], 1)
+
+    Args:
+        text: JSON.
+    Returns:
+        Addresses of the workers, and which of them this process is.
+    Raises:
+        ValueError: It is missing, no JSON, or contradicts itself.
+    """
+    try:
+        value = json.loads(text)
+        workers, task = value["cluster"]["worker"], value["task"]
+        kind, index = task["type"], task["index"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"--strategy multiworker reads TF_CONFIG, which is {text or 'not set'!r} ({error!r}). It looks like this: "
+            '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": 0}}, with another index '
+            "on each worker."
+        ) from error
+    for holds, message in _rules(value["cluster"], workers, kind, index):
+        if not holds:
+            raise ValueError(f"TF_CONFIG: {message}. {ENDING}")
+    return workers, index
+
+
+def _rules(cluster, workers, kind, index):
+    yield set(cluster) == {"worker"}, f"cluster lists {', '.join(sorted(cluster))}; here every process is a worker"
+    yield kind == "worker", f"this task is of type {kind!r}; here every process is a worker"
+    yield isinstance(workers, list) and workers, f"cluster.worker must list addresses; got {workers!r}"
+    odd = [name for name in workers if not (isinstance(name, str) and name.rpartition(":")[2].isdigit())]
+    yield not odd, f"cluster.worker holds {odd and odd[0]!r}; an address is HOST:PORT"
+    yield len(set(workers)) == len(workers), f"an address occurs twice in cluster.worker, {', '.join(workers)}"
+    inside = isinstance(index, int) and 0 <= index < len(workers)
+    yield inside, f"task.index is {index!r}; the {len(workers)} workers are counted from 0"
+
+
+def _tpu(name: str) -> Cluster:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
+        if name != "local":
+            tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return Cluster(tf.distribute.TPUStrategy(resolver))
+    except (ValueError, OSError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"--strategy tpu finds no TPU under --tpu {name} ({str(error).splitlines()[0]}). On a TPU VM install the "
+            "extra (`pip install wav2vec2-tf[tpu]`) and leave --tpu away; elsewhere give the name of the TPU."
+        ) from error
