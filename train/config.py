@@ -5,6 +5,7 @@ Each default stands here once. `parse` turns flags (`--optimizer.learning_rate 1
 these values is left to `setup`, `optimizer` and `loop`. No TensorFlow is loaded, so `--help` and errors come at once.
 """
 
+import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import jsonargparse
 import yaml
 
 from data_tools.augment import AugmentConfig
+from train.recipes import RECIPES, flat_values
 from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.families import family
 
@@ -136,7 +138,8 @@ class RunConfig:
     Args:
         data: Folder written by `data_tools.make_tfrecords`.
         out: Folder of the run; must be empty or absent, unless `--resume` is given.
-        train_split: Split to learn from.
+        recipe: Published way to fine-tune whose values take the place of the defaults; files and flags win over them.
+        train_split: Split to learn from; several are joined with `+`.
         dev_split: Split to evaluate on, whole, at every evaluation.
         init_from: Checkpoint to fine-tune: a folder, a hub id (org/name or org/name@revision), a gs:// folder or a .pt
             file of fairseq. Its vocabulary must be that of `data`, unless it is only pretrained and gets a new head.
@@ -150,7 +153,9 @@ class RunConfig:
         steps: Updates; wins over `epochs`.
         eval_every: Steps between evaluations (and checkpoints); null: after every epoch.
         patience: Evaluations in a row without a lower word error rate after which the run ends; null: it goes on.
+        save_every: Steps between checkpoints, besides those after evaluations; null: only those.
         keep_last: Checkpoints kept; `best` is kept besides.
+        keep_best: Checkpoints kept besides the last: those of the lowest dev word error rates.
         log_every: Steps between log lines.
         trainable: What learns: `all`, `head`, or `adapters` (those of MMS, and the head).
         new_head: Whether the head (and the adapters) of `init_from` make way for new ones, of the shards' vocabulary.
@@ -169,6 +174,7 @@ class RunConfig:
 
     data: Path
     out: Path
+    recipe: Literal[tuple(RECIPES)] | None = None
     train_split: str = "train"
     dev_split: str = "dev"
     init_from: str | None = None
@@ -182,7 +188,9 @@ class RunConfig:
     steps: int | None = None
     eval_every: int | None = None
     patience: int | None = None
+    save_every: int | None = None
     keep_last: int = 2
+    keep_best: int = 0
     log_every: int = 20
     trainable: Literal["all", "head", "adapters"] = "all"
     new_head: bool = False
@@ -202,7 +210,7 @@ class RunConfig:
                 raise ValueError(f"{message}. Correct the flag, or the value in the file given with --config.")
 
     def _rules(self):
-        for name in ("epochs", "steps", "eval_every", "patience", "keep_last", "log_every"):
+        for name in ("epochs", "steps", "eval_every", "patience", "save_every", "keep_last", "log_every"):
             value = getattr(self, name)
             yield value is None or value >= 1, f"--{name} must be at least 1; got {value}"
         batches, schedule, optimizer = self.batches, self.schedule, self.optimizer
@@ -225,6 +233,7 @@ class RunConfig:
         yield schedule.cycles >= 1, f"--schedule.cycles must be at least 1; got {schedule.cycles}"
         rise = schedule.warmup_steps
         yield rise is None or rise >= 0, f"--schedule.warmup_steps must not be negative; got {rise}"
+        yield self.keep_best >= 0, f"--keep_best must not be negative; got {self.keep_best}"
         yield self.profile_steps >= 0, f"--profile_steps must not be negative; got {self.profile_steps}"
         frozen = self.freeze_encoder_steps
         yield frozen >= 0, f"--freeze_encoder_steps must not be negative; got {frozen}"
@@ -281,11 +290,12 @@ def parse(argv: Sequence[str] | None = None) -> Request:
     Raises:
         SystemExit: With status 2 for an unknown flag or a value that breaks a rule, after saying which.
     """
-    parser = _parser()
+    parser, arguments = _parser(), [underscored(a) for a in (sys.argv[1:] if argv is None else argv)]
     try:
-        values = parser.instantiate(
-            parser.parse_args([underscored(a) for a in (sys.argv[1:] if argv is None else argv)])
-        )
+        recipe = _asked_recipe(arguments)
+        if recipe in RECIPES:
+            parser.set_defaults(flat_values(recipe))
+        values = parser.instantiate(parser.parse_args(arguments))
         config = RunConfig(**{item.name: values[item.name] for item in dataclasses.fields(RunConfig)})
     except ValueError as error:
         parser.error(str(error))
@@ -307,6 +317,19 @@ def _parser() -> jsonargparse.ArgumentParser:
     )
     parser.add_class_arguments(RunConfig)
     return parser
+
+
+def _asked_recipe(arguments: Sequence[str]) -> str | None:
+    """Finds the recipe in flags, else in the last file given with --config; what is wrong with either is told later."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--recipe")
+    first.add_argument("--config", default=None)
+    try:
+        asked, _ = first.parse_known_args(arguments)
+        file = yaml.safe_load(Path(asked.config).read_text(encoding="utf-8")) if asked.config else None
+    except (argparse.ArgumentError, OSError, ValueError, yaml.YAMLError):
+        return None
+    return asked.recipe or (file.get("recipe") if isinstance(file, dict) else None)
 
 
 def underscored(argument: str) -> str:
