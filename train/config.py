@@ -158,7 +158,7 @@ class RunConfig:
         keep_best: Checkpoints kept besides the last: those of the lowest dev word error rates.
         log_every: Steps between log lines.
         trainable: What learns: `all`, `head`, or `adapters` (those of MMS, and the head).
-        new_head: Whether the head (and the adapters) of `init_from` make way for new ones, of the shards' vocabulary.
+        new_head: Whether the head of `init_from` makes way for a new one, of the shards' vocabulary.
         freeze_feature_encoder: Whether the convolutions stay as they are.
         freeze_encoder_steps: Updates at the start in which only the head learns; dropout and masks stay on.
         strategy: `one` device, `mirrored` (the GPUs of this machine), `multiworker` (machines named by TF_CONFIG) or

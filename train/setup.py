@@ -36,10 +36,13 @@ def load_processor(config: RunConfig) -> Wav2Vec2Processor:
     Raises:
         OSError: The shards have no vocab.json, or `init_from` is not there, cannot be reached, or lacks a file.
         DataError: `init_from` has another vocabulary than the shards.
-        ValueError: The recipe is for other checkpoints.
+        ValueError: The recipe is for other checkpoints, or there is none to tune.
     """
     data = Place.of(config.data)  # a URL that is a Path has lost a slash
     if config.init_from is None:
+        if config.recipe or config.new_head:
+            flag = f"--recipe {config.recipe}" if config.recipe else "--new_head"
+            raise ValueError(f"{flag} is for a pretrained model. Name its folder or hub id with --init_from.")
         return Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer.from_pretrained(str(data)))
     checkpoint = open_checkpoint(config.init_from).checkpoint
     feature = _feature(config.init_from, checkpoint)
@@ -164,12 +167,13 @@ def reader_options(tokenizer: Wav2Vec2CTCTokenizer) -> dict:
     return dict(characters=tokenizer.characters, unk_id=tokenizer.unk_token_id)
 
 
-def order_digest(config: RunConfig, index: Index) -> str:
+def order_digest(config: RunConfig, index: Index, num_hosts: int = 1) -> str:
     """Names what the order of batches depends on: a run is resumed only with the same.
 
     Args:
         config: Seed, split, batch settings and augmentation enter.
         index: Names and lengths of the shards enter.
+        num_hosts: Hosts that share every update.
     Returns:
         A short hexadecimal digest.
     """
@@ -179,4 +183,6 @@ def order_digest(config: RunConfig, index: Index) -> str:
     parts = [config.seed, config.train_split, batches, shards]
     if config.augment.changes_anything:  # without, the digest is that of runs begun before there was augmentation
         parts.append(asdict(config.augment))
+    if num_hosts > 1:
+        parts.append(num_hosts)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
