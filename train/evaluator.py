@@ -20,7 +20,7 @@ from train.config import BatchConfig
 from train.layout import host_share, split
 from train.metrics import Errors, character_errors, word_errors
 from train.setup import DataError, plan, reader_options
-from train.step import Compiled, count_blanks, countable, waveform
+from train.step import Compiled, count_heard, countable, waveform
 from train.strategy import Cluster
 from wav2vec2_tf.ctc import ctc_loss
 
@@ -217,7 +217,7 @@ class Evaluator:
             tf.math.count_nonzero(feasible),
             tf.math.count_nonzero(real & ~feasible),
             tf.reduce_sum(frames),
-            count_blanks(logits, frames, blank),
+            count_heard(logits, frames)[blank],
         )
         ids = tf.where(tf.sequence_mask(frames, tf.shape(logits)[1]), tf.argmax(logits, 2, tf.int32), blank)
         return ids, tf.stack([tf.cast(number, tf.float32) for number in numbers])

@@ -30,7 +30,7 @@ def build_optimizer(config: OptimizerConfig, variables, precision: str = "float3
     return optimizer
 
 
-def apply_gradients(optimizer, gradients, variables, *, rate, count, clip_norm: float):
+def apply_gradients(optimizer, gradients, variables, *, rate, count, clip_norm: float, skip: bool = False):
     """Divides gradients by a count, clips them by their global norm, and takes one step; call in a replica context.
 
     Args:
@@ -40,15 +40,22 @@ def apply_gradients(optimizer, gradients, variables, *, rate, count, clip_norm: 
         rate: float32 scalar, the learning rate of this step.
         count: float32 scalar, utterances of all replicas.
         clip_norm: Largest global norm; 0 turns clipping off.
+        skip: Whether a gradient that is not finite counts as zero, at rate 0. (Dynamic loss scaling does so anyway.)
     Returns:
-        float32 scalar, the norm of the mean before clipping, unscaled.
+        float32 [variables], the squared norm of each gradient of the mean, unscaled, before clipping.
     """
     _leave_sums_alone(optimizer)
-    norm = tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0) / count
+    unit = optimizer.scale_loss(1.0) * count
+    squares = tf.stack([tf.reduce_sum(tf.square(gradient / unit)) for gradient in gradients])
+    norm = tf.sqrt(tf.reduce_sum(squares))
     factor = (clip_norm / tf.maximum(norm, clip_norm) if clip_norm else 1.0) / count
+    multiply = tf.multiply  # keeps what is not finite, for dynamic loss scaling to see
+    if skip and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        finite, multiply = tf.math.is_finite(norm), tf.math.multiply_no_nan
+        factor, rate = tf.where(finite, factor, 0.0), tf.where(finite, rate, 0.0)
     optimizer.learning_rate.assign(rate)
-    optimizer.apply([gradient * factor for gradient in gradients], variables)
-    return norm
+    optimizer.apply([multiply(gradient, factor) for gradient in gradients], variables)
+    return squares
 
 
 def _leave_sums_alone(optimizer) -> None:

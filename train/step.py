@@ -9,10 +9,12 @@ backward.
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from train.optimizer import apply_gradients
@@ -24,18 +26,22 @@ from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 
 
 class Counts(NamedTuple):
-    """What one update saw and did, a float32 scalar each (tensors from `TrainStep`, floats once fetched)."""
+    """What one update saw and did, float32 (tensors from `TrainStep`; floats and arrays once fetched)."""
 
     loss: float  # nats per utterance, its labels summed (config.json's ctc_loss_reduction is another trainer's setting)
     utterances: float
     infeasible: float  # utterances whose labels do not fit into their frames; without effect on the loss
     seconds: float  # real audio
+    padded_seconds: float  # the same with padding, rows that fill up included
     frames: float  # real frames
     blanks: float  # real frames on which the blank scores highest
     grad_norm: float  # of the mean over utterances, before clipping
+    heard: np.ndarray  # [V], real frames on which each label scores highest
+    block_norms: np.ndarray  # [blocks], grad_norm of each of `TrainStep.blocks`
 
 
-SUMS = Counts._fields[:-1]  # what is summed over parts and replicas
+SCALARS = Counts._fields[:8]
+SUMS = SCALARS[:-1]  # what is summed over parts and replicas, besides `heard`
 
 
 def waveform(batch: dict, do_normalize: bool):
@@ -43,11 +49,22 @@ def waveform(batch: dict, do_normalize: bool):
     return normalize(batch["audio"], batch["num_samples"]) if do_normalize else to_float(batch["audio"])
 
 
-def count_blanks(logits, frames, blank: int):
-    """Counts the real frames on which the blank scores highest: [B, T, V], [B] -> float32 scalar."""
-    real = tf.sequence_mask(frames, tf.shape(logits)[1])
-    blanks = real & (tf.argmax(logits, axis=2, output_type=tf.int32) == blank)
-    return tf.reduce_sum(tf.cast(blanks, tf.float32))
+def count_heard(logits, frames):
+    """Counts the real frames on which each label scores highest: [B, T, V], [B] -> float32 [V]."""
+    real = tf.sequence_mask(frames, logits.shape[1], tf.float32)
+    best = tf.argmax(logits, axis=2, output_type=tf.int32)
+    return tf.math.unsorted_segment_sum(tf.reshape(real, [-1]), tf.reshape(best, [-1]), logits.shape[2])
+
+
+def block_of(path: str) -> str:
+    """Names the part of a model that a variable belongs to, as fine as its norms are told.
+
+    >>> block_of("wav2vec2/encoder/layers_3/attention/k_proj/kernel"), block_of("lm_head/bias")
+    ('encoder/layers_3', 'lm_head')
+    """
+    names = path.split("/")[:-1]
+    names = names[1:] if names[:1] == ["wav2vec2"] else names
+    return "/".join(names[: 2 if names[:1] == ["encoder"] else 1]) or path.rpartition("/")[2]
 
 
 def countable(batch: dict, frames):
@@ -122,12 +139,16 @@ class TrainStep:
         seed: The run's seed; dropout, masks and LayerDrop draw from (seed, step, block of rows).
         jit_compile: Whether XLA compiles.
         report: Takes a line of text before and after each compilation.
+        skip: Whether an update whose gradient is not finite is left out.
     """
 
-    def __init__(self, model, optimizer, cluster: Cluster, *, do_normalize, clip_norm, seed, jit_compile, report):
+    def __init__(
+        self, model, optimizer, cluster: Cluster, *, do_normalize, clip_norm, seed, jit_compile, report, skip=False
+    ):
         self.model, self.optimizer, self.strategy, self.seed = model, optimizer, cluster.strategy, seed
-        self.do_normalize, self.clip_norm = do_normalize, clip_norm
+        self.do_normalize, self.applied = do_normalize, dict(clip_norm=clip_norm, skip=skip)
         self.variables = model.trainable_variables
+        self.blocks = list(dict.fromkeys(block_of(variable.path) for variable in self.variables))
         self.sums = tf.function(self._sums, jit_compile=jit_compile and cluster.kind == "CPU", autograph=False)
         self.replica = tf.function(self._replica, jit_compile=jit_compile and cluster.kind == "GPU", autograph=False)
         self.compiled = Compiled(self._update, cluster, report)
@@ -152,13 +173,16 @@ class TrainStep:
         """Does one replica's part of an update: all of them hold the same weights and counts afterwards."""
         replica, parts = tf.distribute.get_replica_context(), block["audio"].shape[0]
         totals = self.sums(block, seed, tf.cast(replica.replica_id_in_sync_group * parts, tf.int32))
-        sums, *gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, totals)  # the only reduction
+        sums, heard, *gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, totals)  # the only reduction
         counts = dict(zip(SUMS, tf.unstack(sums), strict=True))
         feasible = tf.maximum(counts["utterances"] - counts["infeasible"], 1)
-        norm = apply_gradients(
-            self.optimizer, gradients, self.variables, rate=rate, count=feasible, clip_norm=self.clip_norm
+        squares = apply_gradients(
+            self.optimizer, gradients, self.variables, rate=rate, count=feasible, **self.applied
         )
-        return Counts(**counts | {"loss": counts["loss"] / feasible}, grad_norm=norm)
+        places = [self.blocks.index(block_of(variable.path)) for variable in self.variables]
+        by_block = tf.math.unsorted_segment_sum(squares, places, len(self.blocks))
+        counts |= dict(loss=counts["loss"] / feasible, grad_norm=tf.sqrt(tf.reduce_sum(squares)))
+        return Counts(**counts, heard=heard, block_norms=tf.sqrt(by_block))
 
     def _sums(self, block, seed, first):
         """Adds up counts and gradients over the parts of a block; every part draws from a seed of its own.
@@ -168,7 +192,7 @@ class TrainStep:
             seed: int32 [2].
             first: int32 scalar, number of the first part among those of all replicas.
         Returns:
-            float32 [len(SUMS)], then one gradient per variable.
+            float32 [len(SUMS)], float32 [V], then one gradient per variable.
         """
         parts = block["audio"].shape[0]
         if parts == 1:
@@ -178,7 +202,8 @@ class TrainStep:
             part = self._part({name: value[i] for name, value in block.items()}, fold(seed, first + i))
             return i + 1, [total + value for total, value in zip(totals, part, strict=True)]
 
-        zeros = [tf.zeros([len(SUMS)])] + [tf.zeros(v.shape, v.dtype) for v in self.variables]
+        sizes = [[len(SUMS)], [self.model.config.vocab_size]]
+        zeros = [*map(tf.zeros, sizes), *(tf.zeros(v.shape, v.dtype) for v in self.variables)]
         return tf.while_loop(lambda i, _: i < parts, add, (0, zeros), parallel_iterations=1)[1]
 
     def _part(self, batch, seed):
@@ -191,25 +216,28 @@ class TrainStep:
             loss = tf.reduce_sum(losses * counted)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, [v.value for v in self.variables], unconnected_gradients="zero")
-        return [self._counts(batch, loss, logits, frames, counted), *map(tf.convert_to_tensor, gradients)]
+        return [*self._counts(batch, loss, logits, frames, counted), *map(tf.convert_to_tensor, gradients)]
 
     def _counts(self, batch, loss, logits, frames, counted):
-        """Gives the numbers that SUMS names, float32."""
-        real = batch["weight"] > 0
+        """Gives the numbers that SUMS names, and `heard`; float32."""
+        real, heard = batch["weight"] > 0, count_heard(logits, frames)
         values = dict(
             loss=loss,
             utterances=tf.math.count_nonzero(real),
             infeasible=tf.math.count_nonzero(real & (counted == 0)),
             seconds=tf.reduce_sum(batch["num_samples"]) / SAMPLE_RATE_HZ,
+            padded_seconds=tf.size(batch["audio"]) / SAMPLE_RATE_HZ,
             frames=tf.reduce_sum(frames),
-            blanks=count_blanks(logits, frames, self.model.config.pad_token_id),
+            blanks=heard[self.model.config.pad_token_id],
         )
-        return tf.stack([tf.cast(values[name], tf.float32) for name in SUMS])
+        return tf.stack([tf.cast(values[name], tf.float32) for name in SUMS]), heard
 
 
 def fetch(counts: list[Counts]) -> list[Counts]:
     """Brings the numbers of several updates from the device to the host in one go."""
     if not counts:
         return []
-    table = tf.reshape(tf.stack([value for update in counts for value in update]), [len(counts), len(Counts._fields)])
-    return [Counts(*map(float, row)) for row in table.numpy()]
+    rows = tf.stack([tf.concat([tf.reshape(value, [-1]) for value in update], 0) for update in counts]).numpy()
+    ends = np.cumsum([math.prod(value.shape) for value in counts[0]])[:-1]
+    pieces = [np.split(row, ends) for row in rows]
+    return [Counts(*(float(value[0]) for value in row[: len(SCALARS)]), *row[len(SCALARS) :]) for row in pieces]
