@@ -269,11 +269,13 @@ class Request:
         config: The run.
         resume: Whether to continue it from its last whole checkpoint.
         overfit_one_batch: Whether only to prove the set-up on one batch.
+        check: Whether only to compare the devices with one of them.
     """
 
     config: RunConfig
     resume: bool
     overfit_one_batch: bool
+    check: bool
 
 
 def parse(argv: Sequence[str] | None = None) -> Request:
@@ -299,7 +301,7 @@ def parse(argv: Sequence[str] | None = None) -> Request:
         config = RunConfig(**{item.name: values[item.name] for item in dataclasses.fields(RunConfig)})
     except ValueError as error:
         parser.error(str(error))
-    return Request(config, values.resume, values.overfit_one_batch)
+    return Request(config, values.resume, values.overfit_one_batch, values.check)
 
 
 def _parser() -> jsonargparse.ArgumentParser:
@@ -314,6 +316,11 @@ def _parser() -> jsonargparse.ArgumentParser:
         "--overfit_one_batch",
         action="store_true",
         help="repeat one batch until it is learned by heart, say whether that worked, and stop",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="make ten updates on all devices and on one alone, say whether they are the same, and stop",
     )
     parser.add_class_arguments(RunConfig)
     return parser

@@ -48,9 +48,14 @@ class Cluster:
     @property
     def kind(self) -> str:
         """Type of the devices: CPU, GPU or TPU."""
-        if isinstance(self.strategy, tf.distribute.TPUStrategy):
-            return "TPU"
-        return "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+        kinds = [device.device_type for device in tf.config.list_logical_devices()]
+        return next(kind for kind in ("TPU", "GPU", "CPU") if kind in kinds)
+
+    def first_device(self) -> "Cluster":
+        """Gives the first device of this host, alone."""
+        if self.replicas == 1:
+            return Cluster()
+        return Cluster(tf.distribute.OneDeviceStrategy(self.strategy.extended.worker_devices[0]))
 
     def spread(self, blocks: Sequence):
         """Gives each local replica its block, for `strategy.run`.
@@ -101,7 +106,18 @@ def _mirrored() -> Cluster:
             "--strategy mirrored works on the GPUs of one machine; TensorFlow finds none here. Check the driver with "
             "`nvidia-smi` and the installation with `pip install tensorflow[and-cuda]`, or take --strategy one."
         )
-    return Cluster(tf.distribute.MirroredStrategy([device.name for device in devices]))
+    return mirror([device.name for device in devices])
+
+
+def mirror(devices: Sequence[str]) -> Cluster:
+    """Makes a cluster of some devices of this machine, with weights on each of them.
+
+    Args:
+        devices: Such as `GPU:0`; several logical CPUs do for tests.
+    """
+    on_cpus = any("CPU" in device for device in devices)  # they share their memory: no need to go round a ring
+    reduction = tf.distribute.ReductionToOneDevice() if on_cpus else None
+    return Cluster(tf.distribute.MirroredStrategy(list(devices), reduction))
 
 
 def _multiworker() -> Cluster:
