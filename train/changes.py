@@ -13,7 +13,7 @@ import yaml
 from train.config import RunConfig
 
 UPDATES_STAY = (
-    *("data", "out", "init_from", "augment.*"),  # where things are; the digest knows shards and augmentation
+    *("data", "out", "augment.*"),  # where things are; the digest knows shards and augmentation
     *("eval_every", "save_every", "patience", "log_every", "profile_steps", "guard.*", "keep_last", "keep_best"),
     *("strategy", "tpu", "batches.device_seconds", "jit_compile"),  # the same updates in value, if not in bits
 )
@@ -29,32 +29,32 @@ class ChangedError(ValueError):
     """A run is resumed with settings that it cannot go on with."""
 
 
-def check_changes(saved: str, config: RunConfig, begins_again: bool = False) -> list[str]:
+def same_run(saved: str, config: RunConfig) -> tuple[RunConfig, list[str]]:
     """Compares the settings of a run that is resumed with those it began with.
 
     Args:
         saved: Text of RUN/config.yaml.
-        config: What is given now. Of `model` only what is set counts: the architecture is the checkpoint's.
-        begins_again: There is no checkpoint yet, so `init_from` is needed as well.
+        config: What is given now. Of `model` only what is set counts, as the architecture is the checkpoint's.
     Returns:
-        A line for each change, to be told.
+        The config; `init_from` need not be given again. A line for each change, to be told.
     Raises:
         ChangedError: Something changed that must not; all such fields are listed.
     """
+    saved = yaml.safe_load(saved)
+    if config.init_from is None and saved["init_from"] is not None:
+        config = dataclasses.replace(config, init_from=saved["init_from"], preset=saved["preset"])
     given = dataclasses.asdict(config) | {"model": config.model_changes}
-    before, now = _flat(yaml.safe_load(saved)), _flat(json.loads(json.dumps(given, default=str)))
+    before, now = _flat(saved), _flat(json.loads(json.dumps(given, default=str)))
     changed = {name: (before[name], now[name]) for name in now if name in before and before[name] != now[name]}
-    if now["init_from"] is None and not begins_again:
-        changed.pop("preset", None)  # the checkpoint's
-    refused = [name for name in changed if _kind(name) is None or (begins_again and name == "init_from")]
+    refused = [f"  --{name}: {was} -> {new}" for name, (was, new) in changed.items() if _kind(name) is None]
     if refused:
-        listed = "\n".join(f"  --{name}: {changed[name][0]} -> {changed[name][1]}" for name in refused)
+        listed = "\n".join(refused)
         raise ChangedError(
             f"--resume: the run in {config.out} began with other settings, which cannot change on the way:\n{listed}\n"
             f"Give them as they were, or all at once with --config {config.out}/config.yaml; for others, begin a run "
             f"in another --out."
         )
-    return [f"changed: {name} {was} -> {now} ({_kind(name)})" for name, (was, now) in changed.items()]
+    return config, [f"changed: {name} {was} -> {new} ({_kind(name)})" for name, (was, new) in changed.items()]
 
 
 def _kind(name: str) -> str | None:

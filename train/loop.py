@@ -13,14 +13,17 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from data_tools.index import load_index
+from data_tools.place import Place
 from data_tools.reader import batches, plan_epoch
-from train.checkpoints import CheckpointError, State, load_checkpoint, save_checkpoint
+from train.background import Background
+from train.checkpoints import CheckpointError, State, load_checkpoint, prepare_checkpoint, reading
 from train.config import RunConfig
 from train.evaluator import Evaluation, Evaluator
 from train.layout import device_samples, host_share, split
 from train.metrics import MetricsLog, clock, summarize
 from train.optimizer import averaged_weights, build_optimizer
-from train.run_folder import begin, save_best, save_config
+from train.preemption import Preempted, Preemption
+from train.run_folder import Logs, Start, begin, prepare, prepare_best, save_config
 from train.schedules import learning_rate
 from train.setup import build_model, check_feasible, load_processor, order_digest, plan, reader_options
 from train.step import Counts, TrainStep, fetch
@@ -66,12 +69,14 @@ def train(
         FileExistsError, FileNotFoundError, ValueError: Shards, config and folder do not fit together.
         CheckpointError: The disk is full, or the checkpoint belongs to another run.
         DivergedError: The loss became NaN or infinite.
+        Preempted: SIGTERM came; where the run stands is saved.
     """
     cluster = cluster or Cluster()
-    loop = Loop(config, cluster, report if cluster.is_chief else _silent)
-    loop.start(begin(config, resume))
-    save_config(config, loop.model.config)
-    return loop.run()
+    with Preemption() as preemption:
+        start = begin(config, resume)
+        loop = Loop(start, cluster, report if cluster.is_chief else _silent, preemption)
+        loop.start()
+        return loop.run()
 
 
 def _silent(line: str) -> None:
@@ -81,14 +86,16 @@ def _silent(line: str) -> None:
 class Loop:
     """One run in progress; see `train`."""
 
-    def __init__(self, config: RunConfig, cluster: Cluster, report):
-        self.config, self.cluster, self.report = config, cluster, report
+    def __init__(self, begun: Start, cluster: Cluster, report, preemption: Preemption):
+        config = begun.config
+        self.begun, self.config, self.cluster, self.report, self.preemption = begun, config, cluster, report, preemption
         self.index = load_index(config.data)
-        self.processor = load_processor(config)
+        self.processor = load_processor(begun.source)
         self.buckets = host_share(plan(self.index, config.train_split, config.batches), cluster.num_hosts)
         self.device_samples = device_samples(self.buckets, config.batches.device_seconds)
         with cluster.strategy.scope():
-            self.model = build_model(config, self.processor.tokenizer)
+            with reading(begun.folder):
+                self.model = build_model(begun.source, self.processor.tokenizer)
             check_feasible(self.index, config.train_split, self.model.config.convs)
             variables = self.model.trainable_variables
             self.optimizer = build_optimizer(config.optimizer, variables, config.precision)
@@ -107,26 +114,28 @@ class Loop:
             cluster,
         )  # fmt: skip
         self.num_steps = config.steps or sum(map(self._epoch_batches, range(config.epochs)))
-        self.state = State(order=order_digest(config, self.index))
+        self.state = State(order=order_digest(config, self.index, cluster.num_hosts))
+        self.background = Background()
+        self.write_best = None
         self.last = None
         self.pending: list[Counts] = []
         self.pending_ids: list[tf.Tensor] = []
 
-    def start(self, checkpoint) -> None:
-        """Puts a checkpoint in place, or nothing for a new run, and says what is about to happen.
+    def start(self) -> None:
+        """Puts the checkpoint in place, if there is one, makes the run's folder, and says what is about to happen.
 
         Raises:
-            CheckpointError: The checkpoint belongs to other data, another seed or another model.
+            CheckpointError: The checkpoint belongs to other data, or hosts found different ones.
+            OSError: The folder cannot be written.
         """
-        if checkpoint is not None:
-            state = load_checkpoint(checkpoint, self.model, self.optimizer)
-            if state.order != self.state.order:
-                raise CheckpointError(
-                    f"{checkpoint} saw other shards, another --seed, --batches or --augment than given now, so its "
-                    f"place in the data means nothing. Resume with --config {self.config.out / 'config.yaml'} --resume."
-                )
-            self.state = state
-            self.report(f"resuming after step {state.step} of {self.num_steps} (epoch {state.epoch})")
+        self._restore()
+        run = Place.of(self.config.out)
+        if self.cluster.is_chief:
+            prepare(run)
+            save_config(self.config, self.model.config)
+        self.logs = Logs(run, self.state, self.cluster.is_chief)
+        for line in self.begun.notes:
+            self.report(line)
         hours = self.index.lengths(self.config.train_split).sum() / SAMPLE_RATE_HZ / 3600
         self.report(
             f"split={self.config.train_split} hours={hours:.2f} steps={self.num_steps} "
@@ -134,19 +143,39 @@ class Loop:
             f"shapes={len(self.buckets.edges)}+{len(self.evaluator.buckets.edges)}"
         )
 
+    def _restore(self) -> None:
+        if self.begun.folder is not None:
+            state = load_checkpoint(self.begun.folder, self.optimizer)
+            if state.order != self.state.order:
+                raise CheckpointError(
+                    f"{self.begun.checkpoint.name} saw other shards, another --augment or another number of hosts than "
+                    f"there are now, so its place in the data means nothing. Resume with the same ones."
+                )
+            self.state = state
+            self.report(f"resuming after step {state.step} of {self.num_steps} (epoch {state.epoch})")
+        steps = self.cluster.gather(str(self.state.step))
+        if len(set(steps)) > 1:
+            raise CheckpointError(
+                f"the hosts found checkpoints of steps {', '.join(steps)}. --out {self.config.out} must be one folder "
+                f"for all of them: on a shared disk, or in a bucket."
+            )
+
     def run(self) -> Result:
         """Works until the last step; returns how it ended."""
-        self.log = MetricsLog(self.config.out)
+        self.log = MetricsLog(self.logs.folder)
         self.bar = tqdm(total=self.num_steps, initial=self.state.step, unit="step", disable=None, smoothing=0.05)
         self._restart_clock()
         try:
-            while self.state.step < self.num_steps:
+            if self.state.step and self._evaluation_due() and (self._is_over() or self.state.wer is None):
+                self._save(evaluate=True)  # resumed after its last step, or after an evaluation was interrupted
+            while not self._is_over():
                 self._epoch()
-            if self.last is None:  # resumed after its last step
-                self.last = self._evaluate()
         finally:
             self.bar.close()
             self.log.close()
+            self.background.submit(self.logs.upload)
+            self.background.close()
+        self.background.wait()  # for its errors
         return Result(self.state.step, self.state.best_wer, self.last)
 
     def _plan_options(self, epoch: int) -> dict:
@@ -179,8 +208,8 @@ class Loop:
             ends = self.state.batch == size
             if ends:
                 self.state = replace(self.state, epoch=epoch + 1, batch=0)
-            self._after_update(epoch + self.state.batch / size if not ends else epoch + 1, ends)
-            if self.state.step == self.num_steps:
+            self._after_update(self.state.epoch + self.state.batch / size)
+            if self._is_over():
                 return
         if self.state.epoch == epoch:
             raise CheckpointError(f"epoch {epoch} gave {self.state.batch} batches, its plan has {size}.")
@@ -192,23 +221,69 @@ class Loop:
         rate = self._rate(self.state.step)
         self.pending.append(self.step(blocks, self.state.step, rate))
         self.pending_ids.append(ids)
-        self.state = replace(self.state, step=self.state.step + 1, batch=self.state.batch + 1)
+        self.state = replace(self.state, step=self.state.step + 1, batch=self.state.batch + 1, wer=None)
         self.bar.update()
 
     def _rate(self, step: int) -> float:
         return learning_rate(step, self.num_steps, self.config.optimizer.learning_rate, self.config.schedule)
 
-    def _after_update(self, epoch: float, epoch_ends: bool) -> None:
-        """Logs and evaluates where it is time to."""
-        step, every = self.state.step, self.config.eval_every
-        is_last = step == self.num_steps
-        evaluate = is_last or (step % every == 0 if every else epoch_ends)
-        if evaluate or step % self.config.log_every == 0 or step == 1:
+    def _after_update(self, epoch: float) -> None:
+        """Logs, evaluates and saves where it is time to."""
+        step, every = self.state.step, self.config.save_every
+        evaluate = self._evaluation_due()
+        log = evaluate or step % self.config.log_every == 0 or step == 1
+        stop = self._asked_to_stop(log)
+        save = evaluate or stop or (every is not None and step % every == 0)
+        if log or save:  # what is saved is known to be finite
             self._log(epoch)
-        if evaluate:
-            self.last = self._evaluate()
-            save_checkpoint(self.config.out, self.model, self.optimizer, self.state, self.config.keep_last)
-            self._restart_clock()
+        if save:
+            self._save(evaluate and not stop, stop)
+        self.background.check()
+
+    def _evaluation_due(self) -> bool:
+        step, every = self.state.step, self.config.eval_every
+        return self._is_over() or (step % every == 0 if every else self.state.batch == 0)
+
+    def _is_over(self) -> bool:
+        return self.state.step >= self.num_steps
+
+    def _asked_to_stop(self, log: bool) -> bool:
+        """Says whether this host was asked; several agree at log lines, where they wait for each other anyway."""
+        if self.cluster.num_hosts == 1:
+            return self.preemption.asked
+        return log and any(self.cluster.gather("stop" if self.preemption.asked else ""))
+
+    def _save(self, evaluate: bool, stop: bool = False) -> None:
+        """Evaluates, if that is due, and has a checkpoint written while training goes on.
+
+        Raises:
+            Preempted: The run is asked to stop, and be it amid the evaluation; the checkpoint is written.
+        """
+        try:
+            if evaluate:
+                self.last = self._evaluate()
+        except Preempted:
+            stop = True
+        self.background.wait()  # so that values are held in memory for one checkpoint at most
+        if self.cluster.is_chief:
+            self.background.submit(self._checkpoint())
+            self.background.submit(self.logs.upload)
+        if stop:
+            self.background.wait()
+            raise Preempted(f"SIGTERM: step {self.state.step} of {self.num_steps} is saved; go on with --resume")
+        self._restart_clock()
+
+    def _checkpoint(self) -> Callable[[], None]:
+        run, keep = Place.of(self.config.out), (self.config.keep_last, self.config.keep_best)
+        write = prepare_checkpoint(run, self.model, self.processor, self.optimizer, self.state, *keep)
+        best, self.write_best = self.write_best, None
+
+        def job() -> None:
+            if best is not None:  # before the checkpoint that tells of it
+                best()
+            write()
+
+        return job
 
     def _restart_clock(self) -> None:
         self.clock = time.monotonic() - self.step.compiled.compile_seconds  # compilation does not count
@@ -243,11 +318,13 @@ class Loop:
     def _evaluate(self) -> Evaluation:
         start = time.monotonic()
         with averaged_weights(self.optimizer, self.model.trainable_variables):
-            evaluation = self.evaluator()
-            best = self.state.best_wer is None or evaluation.words.rate <= self.state.best_wer
-            if best:
-                save_best(self.config.out, self.model, self.processor, evaluation)
-                self.state = replace(self.state, best_wer=evaluation.words.rate)
+            evaluation = self.evaluator(self.preemption.watch if self.cluster.num_hosts == 1 else iter)
+            wer = evaluation.words.rate
+            best = self.state.best_wer is None or wer <= self.state.best_wer
+            self.state = replace(self.state, wer=wer, best_wer=wer if best else self.state.best_wer)
+            if best and self.cluster.is_chief:
+                self.background.wait()
+                self.write_best = prepare_best(Place.of(self.config.out), self.model, self.processor, evaluation)
         self.report(evaluation.samples())
         marks = f" time={clock(time.monotonic() - start)}" + (" best" if best else "")
         self.report(f"step={self.state.step} {evaluation.line()}{marks}")

@@ -63,17 +63,17 @@ def check(run: Path) -> None:
 
 
 def main(work_folder: str) -> int:
-    run = Path(work_folder) / "run"
-    for step in itertools.count(1):
+    run, killed, step = Path(work_folder) / "run", True, 0
+    while killed:
+        step += 1
         shutil.rmtree(run, ignore_errors=True)
         work(run, "1")
         killed = killed_at(run, step)
         check(run)
         work(run, "2")
         check(run)
-        if not killed:
-            print(step - 1)
-            return 0
+    print(step - 1)
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from tests.tiny import tiny
-from train.changes import LATER_UPDATES_CHANGE, UPDATES_STAY, ChangedError, check_changes
+from train.changes import LATER_UPDATES_CHANGE, UPDATES_STAY, ChangedError, same_run
 from train.config import parse, to_yaml
 
 
@@ -11,8 +11,8 @@ def config(*flags):
     return parse(["--data", "an4", "--out", "run", *flags]).config
 
 
-def changes(*flags, began=(), **options):
-    return check_changes(to_yaml(config(*began), tiny()), config(*flags), **options)
+def changes(*flags, began=()):
+    return same_run(to_yaml(config(*began), tiny()), config(*flags))[1]
 
 
 def test_nothing_changed_is_nothing_told():
@@ -47,16 +47,17 @@ def test_each_of_these_may_not_change(flag):
         changes(f"--{flag}")
 
 
-def test_the_checkpoint_takes_the_place_of_what_the_model_began_from():
-    began = ["--init_from=org/name", "--preset=large"]
-    assert changes(began=began) == ["changed: init_from org/name -> None (the updates stay)"]
-    with pytest.raises(ChangedError, match="--init_from: org/name -> None"):
-        changes(began=began, begins_again=True)
+def test_what_the_model_began_from_need_not_be_given_again_but_is_still_known():
+    saved = to_yaml(config("--init_from=org/name", "--preset=large"), tiny())
+    resumed, told = same_run(saved, config())
+    assert (resumed.init_from, resumed.preset, told) == ("org/name", "large", [])
+    with pytest.raises(ChangedError, match="--init_from: org/name -> org/other"):
+        same_run(saved, config("--init_from=org/other"))
 
 
 def test_a_field_that_the_run_did_not_know_yet_is_no_change():
     saved = to_yaml(config(), tiny()).replace("keep_last: 2\n", "")
-    assert check_changes(saved, config("--keep_last=5")) == []
+    assert same_run(saved, config("--keep_last=5"))[1] == []
 
 
 def test_the_table_names_fields_that_there_are():
