@@ -46,7 +46,7 @@ def apply_gradients(optimizer, gradients, variables, *, rate, count, clip_norm: 
     """
     _leave_sums_alone(optimizer)
     unit = optimizer.scale_loss(1.0) * count
-    squares = tf.stack([tf.reduce_sum(tf.square(gradient / unit)) for gradient in gradients])
+    squares = tf.stack([2 * tf.nn.l2_loss(gradient) for gradient in gradients]) / unit / unit  # without a copy of any
     norm = tf.sqrt(tf.reduce_sum(squares))
     factor = (clip_norm / tf.maximum(norm, clip_norm) if clip_norm else 1.0) / count
     multiply = tf.multiply  # keeps what is not finite, for dynamic loss scaling to see
