@@ -1,8 +1,8 @@
 """Trains a tiny model on some devices, writes its weights: `python -m tests.train.replicas OUT NAME...`.
 
 A process of its own, since the number of logical devices is fixed once TensorFlow has begun. Ten updates of eight rows
-of uneven lengths, one of them infeasible, the last update half empty. A name is OPTIMIZER-REPLICASxPARTS, such as
-sgd-2x1; with TF_CONFIG set, the replicas are those of all workers.
+of uneven lengths, one of them infeasible, the last update half empty. A name is OPTIMIZER-REPLICASxPARTS-KINDS, such as
+sgd-2x1 or sgd-2x1-xla-dropout; with TF_CONFIG set, the replicas are those of all workers.
 """
 
 import os
@@ -46,16 +46,14 @@ def update(step: int) -> dict:
     return {name: tf.constant(value) for name, value in batch.items()}
 
 
-def run(cluster: Cluster, optimizer: str, parts: int, **changes):
+def run(cluster: Cluster, optimizer: str, parts: int, kinds: list[str]):
     """Trains; returns the model and the counts of every update."""
     with cluster.strategy.scope():
-        model = perturb(build(changes))
+        model = perturb(build(kinds))
         built = build_optimizer(OPTIMIZERS[optimizer], model.trainable_variables)
-    step = TrainStep(
-        model, built, cluster, do_normalize=True, clip_norm=0.0, seed=7, jit_compile=False, report=lambda line: None
-    )
-    rows = -(-ROWS // (cluster.replicas * parts))
-    counts = []
+    options = dict(do_normalize=True, clip_norm=0.0, seed=7, jit_compile="xla" in kinds, report=lambda line: None)
+    step = TrainStep(model, built, cluster, **options)
+    rows, counts = -(-ROWS // (cluster.replicas * parts)), []
     for i in range(STEPS):
         blocks = split(update(i), cluster.replicas, rows * SAMPLES)
         own = blocks[cluster.host * cluster.local_replicas :][: cluster.local_replicas]
@@ -63,20 +61,35 @@ def run(cluster: Cluster, optimizer: str, parts: int, **changes):
     return model, fetch(counts)
 
 
-def build(changes):
+def build(kinds: list[str]):
+    """Makes the model, with dropout if that is among the kinds."""
     from wav2vec2_tf import Wav2Vec2ForCTC
 
-    return Wav2Vec2ForCTC(tiny(**NO_CHANCE | changes))
+    chance = dict(hidden_dropout=0.3, layerdrop=0.2, mask_time_prob=0.3) if "dropout" in kinds else {}
+    return Wav2Vec2ForCTC(tiny(**NO_CHANCE | chance))
 
 
-def save(path: Path, model, counts, cluster: Cluster) -> None:
-    """Writes the weights of every replica of this process, and the losses."""
-    copies = [[], *([] for _ in range(cluster.local_replicas - 1))]
-    for weight in model.weights:
-        for place, copy in zip(copies, cluster.strategy.experimental_local_results(weight.value), strict=True):
-            place.append(copy.numpy())
-    values = {f"{weight.path}|{r}": copy[i] for r, copy in enumerate(copies) for i, weight in enumerate(model.weights)}
-    np.savez(path, counts=np.array([update[:6] for update in counts]), **values)
+def count_reductions() -> list:
+    """Has every reduction over replicas noted in the list from now on."""
+    seen, reduce = [], tf.distribute.ReplicaContext.all_reduce
+
+    def noted(self, *args, **kwargs):
+        seen.append(self.replica_id_in_sync_group)
+        return reduce(self, *args, **kwargs)
+
+    tf.distribute.ReplicaContext.all_reduce = noted
+    return seen
+
+
+def save(path: Path, model, counts, cluster: Cluster, reductions: int) -> None:
+    """Writes the weights of every replica of this process, the losses, and how often replicas were summed over."""
+    copies = [cluster.strategy.experimental_local_results(weight.value) for weight in model.weights]
+    values = {
+        f"{weight.path}|{i}": value.numpy()
+        for weight, copy in zip(model.weights, copies, strict=True)
+        for i, value in enumerate(copy)
+    }
+    np.savez(path, counts=np.array([[c.loss, c.utterances, c.infeasible] for c in counts]), n=reductions, **values)
 
 
 def main(out: Path, names: list[str]) -> None:
@@ -89,17 +102,16 @@ def main(out: Path, names: list[str]) -> None:
         workers, host = read_tf_config(os.environ["TF_CONFIG"])
         several = Cluster(tf.distribute.MultiWorkerMirroredStrategy(), len(workers), host)
     devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+    reductions = count_reductions()
     for name in names:
-        optimizer, _, size = name.partition("-")
-        replicas, parts = map(int, size.rstrip("~").split("x"))
-        chance = dict(hidden_dropout=0.3, layerdrop=0.2) if size.endswith("~") else {}
-        if several is not None:
-            cluster = several
-        else:
-            cluster = mirror(devices[:replicas]) if replicas > 1 else Cluster()
+        optimizer, size, *kinds = name.split("-")
+        replicas, parts = map(int, size.split("x"))
+        cluster = several or (mirror(devices[:replicas]) if replicas > 1 else Cluster())
         assert cluster.replicas == replicas, (cluster.replicas, name)
-        model, counts = run(cluster, optimizer, parts, **chance)
-        save(out / f"{name}-{cluster.host}.npz", model, counts, cluster)
+        reductions.clear()
+        model, counts = run(cluster, optimizer, parts, kinds)
+        place = f"{name}-host{cluster.host}" if several else name
+        save(out / f"{place}.npz", model, counts, cluster, len(reductions) // cluster.local_replicas)
 
 
 if __name__ == "__main__":

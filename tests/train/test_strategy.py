@@ -1,0 +1,62 @@
+import dataclasses
+import json
+
+import pytest
+import tensorflow as tf
+
+from train.strategy import Cluster, make_cluster, read_tf_config
+
+
+def tf_config(workers=("a:1", "b:1"), kind="worker", index=0, **other) -> str:
+    return json.dumps({"cluster": {"worker": list(workers), **other}, "task": {"type": kind, "index": index}})
+
+
+def test_one_device_is_the_default(config):
+    cluster = make_cluster(config)
+    assert (cluster.replicas, cluster.num_hosts, cluster.is_chief) == (1, 1, True)
+    assert cluster.kind == "CPU"
+
+
+def test_one_device_takes_its_block_and_hears_itself():
+    assert Cluster().spread([{"x": tf.constant(3)}])["x"] == 3
+    assert Cluster().gather("") == [""]
+
+
+def test_mirrored_without_several_devices_is_refused(config):
+    with pytest.raises(ValueError, match="mirrored works on the GPUs.*finds none here.*--strategy one"):
+        make_cluster(dataclasses.replace(config, strategy="mirrored"))
+
+
+def test_tpu_without_a_tpu_is_refused(config, monkeypatch):
+    def absent(tpu):
+        raise ValueError("no TPU here")
+
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", absent)
+    with pytest.raises(ValueError, match=r"finds no TPU under --tpu node-7 \(no TPU here\).*--tpu away"):
+        make_cluster(dataclasses.replace(config, strategy="tpu", tpu="node-7"))
+
+
+def test_multiworker_without_tf_config_is_refused_and_told_what_it_looks_like(config, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(ValueError, match=r"reads TF_CONFIG, which is 'not set'.*It looks like this: {\"cluster\""):
+        make_cluster(dataclasses.replace(config, strategy="multiworker"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "which is '{'"),
+        ('{"cluster": {}}', r"KeyError\('worker'\)"),
+        ("[]", "TypeError"),
+        (tf_config(ps=["c:1"]), "cluster lists ps, worker; here every process is a worker"),
+        (tf_config(kind="chief"), "this task is of type 'chief'"),
+        (tf_config(workers=()), r"cluster.worker must list addresses; got \[\]"),
+        (tf_config(workers=("a:1", "b")), "holds 'b'; an address is HOST:PORT"),
+        (tf_config(workers=("a:1", "a:1")), "an address occurs twice in cluster.worker, a:1, a:1"),
+        (tf_config(index=2), "task.index is 2; the 2 workers are counted from 0"),
+        (tf_config(index="0"), "task.index is '0'"),
+    ],
+)
+def test_a_tf_config_that_contradicts_itself_is_refused(text, message):
+    with pytest.raises(ValueError, match=f"TF_CONFIG.*{message}"):
+        read_tf_config(text)
