@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from train.optimizer import apply_gradients
+from train.optimizer_kinds import is_head
 from train.strategy import Cluster
 from wav2vec2_tf.ctc import ctc_feasible, ctc_loss
 from wav2vec2_tf.layers.chance import fold
@@ -111,9 +112,15 @@ class Compiled:
         self.function, self.cluster = tf.function(function, autograph=False), cluster
         self.report, self.shapes, self.compile_seconds = report, set(), 0.0
 
-    def __call__(self, blocks: tuple[dict, ...], *more):
-        """Calls the function with the blocks, one for each replica of this host, and `more`."""
-        shape = describe_shape(blocks)
+    def __call__(self, blocks: tuple[dict, ...], *more, note: str = ""):
+        """Calls the function.
+
+        Args:
+            blocks: One for each replica of this host.
+            more: Further arguments; a value that is no tensor makes a trace of its own.
+            note: Tells traces of one shape apart.
+        """
+        shape = describe_shape(blocks) + note
         if shape in self.shapes:
             return self.function(self.cluster.spread(blocks), *more)
         self.report(f"compiling shape {shape} ...")
@@ -140,14 +147,16 @@ class TrainStep:
         jit_compile: Whether XLA compiles.
         report: Takes a line of text before and after each compilation.
         skip: Whether an update whose gradient is not finite is left out.
+        freeze_steps: Updates at the start in which the head alone learns; dropout and masks stay on.
     """
 
     def __init__(
-        self, model, optimizer, cluster: Cluster, *, do_normalize, clip_norm, seed, jit_compile, report, skip=False
-    ):
+        self, model, optimizer, cluster: Cluster, *, do_normalize, clip_norm, seed, jit_compile, report, skip=False,
+        freeze_steps=0,
+    ):  # fmt: skip
         self.model, self.optimizer, self.strategy, self.seed = model, optimizer, cluster.strategy, seed
         self.do_normalize, self.applied = do_normalize, dict(clip_norm=clip_norm, skip=skip)
-        self.variables = model.trainable_variables
+        self.variables, self.freeze_steps = model.trainable_variables, freeze_steps
         self.blocks = list(dict.fromkeys(block_of(variable.path) for variable in self.variables))
         self.sums = tf.function(self._sums, jit_compile=jit_compile and cluster.kind == "CPU", autograph=False)
         self.replica = tf.function(self._replica, jit_compile=jit_compile and cluster.kind == "GPU", autograph=False)
@@ -163,50 +172,55 @@ class TrainStep:
         Returns:
             Counts of tensors, over all replicas of all hosts.
         """
-        return self.compiled(blocks, tf.constant([self.seed, step], tf.int32), tf.constant(rate, tf.float32))
+        frozen = step < self.freeze_steps  # a trace of its own, without a backward pass through the body
+        args = tf.constant([self.seed, step], tf.int32), tf.constant(rate, tf.float32), frozen
+        return self.compiled(blocks, *args, note=", head only" if frozen else "")
 
-    def _update(self, blocks, seed, rate):
-        counts = self.strategy.run(self.replica, (blocks, seed, rate))
+    def _learning(self, frozen: bool) -> list:
+        return [variable for variable in self.variables if is_head(variable)] if frozen else self.variables
+
+    def _update(self, blocks, seed, rate, frozen):
+        counts = self.strategy.run(self.replica, (blocks, seed, rate, frozen))
         return tf.nest.map_structure(lambda value: self.strategy.experimental_local_results(value)[0], counts)
 
-    def _replica(self, block, seed, rate):
+    def _replica(self, block, seed, rate, frozen):
         """Does one replica's part of an update: all of them hold the same weights and counts afterwards."""
         replica, parts = tf.distribute.get_replica_context(), block["audio"].shape[0]
-        totals = self.sums(block, seed, tf.cast(replica.replica_id_in_sync_group * parts, tf.int32))
+        variables = self._learning(frozen)
+        totals = self.sums(block, seed, tf.cast(replica.replica_id_in_sync_group * parts, tf.int32), frozen)
         sums, heard, *gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, totals)  # the only reduction
         counts = dict(zip(SUMS, tf.unstack(sums), strict=True))
         feasible = tf.maximum(counts["utterances"] - counts["infeasible"], 1)
-        squares = apply_gradients(
-            self.optimizer, gradients, self.variables, rate=rate, count=feasible, **self.applied
-        )
-        places = [self.blocks.index(block_of(variable.path)) for variable in self.variables]
+        squares = apply_gradients(self.optimizer, gradients, variables, rate=rate, count=feasible, **self.applied)
+        places = [self.blocks.index(block_of(variable.path)) for variable in variables]
         by_block = tf.math.unsorted_segment_sum(squares, places, len(self.blocks))
         counts |= dict(loss=counts["loss"] / feasible, grad_norm=tf.sqrt(tf.reduce_sum(squares)))
         return Counts(**counts, heard=heard, block_norms=tf.sqrt(by_block))
 
-    def _sums(self, block, seed, first):
+    def _sums(self, block, seed, first, frozen):
         """Adds up counts and gradients over the parts of a block; every part draws from a seed of its own.
 
         Args:
             block: [parts, rows, ...].
             seed: int32 [2].
             first: int32 scalar, number of the first part among those of all replicas.
+            frozen: Whether the head alone learns.
         Returns:
-            float32 [len(SUMS)], float32 [V], then one gradient per variable.
+            float32 [len(SUMS)], float32 [V], then one gradient per variable that learns.
         """
         parts = block["audio"].shape[0]
         if parts == 1:
-            return self._part({name: value[0] for name, value in block.items()}, fold(seed, first))
+            return self._part({name: value[0] for name, value in block.items()}, fold(seed, first), frozen)
 
         def add(i, totals):
-            part = self._part({name: value[i] for name, value in block.items()}, fold(seed, first + i))
+            part = self._part({name: value[i] for name, value in block.items()}, fold(seed, first + i), frozen)
             return i + 1, [total + value for total, value in zip(totals, part, strict=True)]
 
         sizes = [[len(SUMS)], [self.model.config.vocab_size]]
-        zeros = [*map(tf.zeros, sizes), *(tf.zeros(v.shape, v.dtype) for v in self.variables)]
+        zeros = [*map(tf.zeros, sizes), *(tf.zeros(v.shape, v.dtype) for v in self._learning(frozen))]
         return tf.while_loop(lambda i, _: i < parts, add, (0, zeros), parallel_iterations=1)[1]
 
-    def _part(self, batch, seed):
+    def _part(self, batch, seed, frozen):
         with tf.GradientTape() as tape:
             audio, num_samples = waveform(batch, self.do_normalize), batch["num_samples"]
             logits = self.model(audio, num_samples=num_samples, training=True, seed=seed)
@@ -215,7 +229,8 @@ class TrainStep:
             counted = countable(batch, frames)
             loss = tf.reduce_sum(losses * counted)
             scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, [v.value for v in self.variables], unconnected_gradients="zero")
+        learning = [v.value for v in self._learning(frozen)]
+        gradients = tape.gradient(scaled, learning, unconnected_gradients="zero")
         return [*self._counts(batch, loss, logits, frames, counted), *map(tf.convert_to_tensor, gradients)]
 
     def _counts(self, batch, loss, logits, frames, counted):

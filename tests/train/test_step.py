@@ -23,11 +23,12 @@ def batch(config):
 def make(config, changed):
     """Gives a fresh model of the same weights, and its compiled update."""
 
-    def make(jit_compile=False, report=print, skip=False, **changes):
+    def make(jit_compile=False, report=print, skip=False, freeze_steps=0, **changes):
         settings = changed(**changes)
         model = build_model(settings, load_processor(settings).tokenizer)
         optimizer = build_optimizer(OptimizerConfig(), model.trainable_variables)
-        options = dict(clip_norm=0.0, seed=1, jit_compile=jit_compile, report=report, skip=skip)
+        options = dict(clip_norm=0.0, seed=1, jit_compile=jit_compile, report=report)
+        options |= dict(skip=skip, freeze_steps=freeze_steps)
         return model, TrainStep(model, optimizer, Cluster(), do_normalize=True, **options)
 
     return make
@@ -146,3 +147,30 @@ def test_fetch_keeps_the_order_of_updates_and_fields():
     np.testing.assert_array_equal(fetched[1].heard, [1, 2, 3])
     np.testing.assert_array_equal(fetched[1].block_norms, [0, 1])
     assert fetch([]) == []
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_while_the_encoder_is_frozen_the_head_learns_alone_as_it_would_with_the_body(make, batch, jit_compile):
+    """The loss is that of the whole model, dropout and masks included; so is the head's gradient."""
+    chance = dict(model__hidden_dropout=0.3, model__mask_time_prob=0.3, jit_compile=jit_compile)
+    (frozen, freezing), (whole, learning) = make(freeze_steps=2, **chance), make(**chance)
+    before = [weight.numpy() for weight in frozen.weights]
+    counts, expected = (fetch([step(split(batch, 1), 1, 1e-3)])[0] for step in (freezing, learning))
+    assert counts.loss == pytest.approx(expected.loss, rel=1e-5)
+    assert counts.block_norms[-1] == pytest.approx(expected.block_norms[-1], rel=1e-3)
+    assert not counts.block_norms[:-1].any()
+    np.testing.assert_allclose(frozen.lm_head.kernel, whole.lm_head.kernel, atol=1e-6)
+    for old, weight in zip(before, frozen.weights, strict=True):
+        assert np.array_equal(old, weight) != weight.path.startswith("lm_head/")
+
+
+def test_after_the_frozen_updates_everything_learns_and_both_kinds_are_told(make, batch):
+    lines = []
+    model, step = make(freeze_steps=1, report=lines.append)
+    before = [weight.numpy() for weight in model.trainable_variables]
+    for i in range(3):
+        step(split(batch, 1), i, 1e-3)
+    still = [w.path for old, w in zip(before, model.trainable_variables, strict=True) if np.array_equal(old, w)]
+    assert still == ["wav2vec2/masked_spec_embed"]  # no masks in these tests
+    compiled = [line.split(" in ")[0] for line in lines if line.startswith("compiled")]
+    assert compiled == ["compiled shape 6 x 0.8 s, head only", "compiled shape 6 x 0.8 s"]
