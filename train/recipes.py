@@ -49,10 +49,10 @@ class Recipe:
         """What word error rate to expect."""
         return f"not run here; {self.published or 'no published word error rate known to us'}"
 
-    def lines(self) -> str:
+    def lines(self) -> list[str]:
         """Says what it is, one fact per line."""
         facts = {name: getattr(self, name) for name in ("source", "data", "command", "expected", "notes")}
-        return "\n".join(f"recipe {name}: {value}" for name, value in facts.items() if value)
+        return [f"recipe {name}: {value}" for name, value in facts.items() if value]
 
     def fits(self, model: Wav2Vec2Config) -> bool:
         """Tells whether it is for such a model."""
