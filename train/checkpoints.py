@@ -36,6 +36,7 @@ class State:
         order: What the order of the data depends on; a run goes on only with the same.
         wer: Dev word error rate after this very step; None if it was not evaluated.
         best_wer: Lowest dev word error rate so far; None before the first evaluation.
+        stale: Evaluations since there was a lower one.
     """
 
     step: int = 0
@@ -44,6 +45,7 @@ class State:
     order: str = ""
     wer: float | None = None
     best_wer: float | None = None
+    stale: int = 0
 
 
 def prepare_checkpoint(
