@@ -152,8 +152,9 @@ class Logs:
         """Copies the logs to where the run is; raises OSError where that fails."""
         if not self.uploads:
             return
-        with tempfile.TemporaryDirectory(prefix="wav2vec2_tf-") as calm:  # the logs grow meanwhile
-            for path in sorted(shutil.copytree(self.folder, calm, dirs_exist_ok=True).rglob("*")):
+        with tempfile.TemporaryDirectory(prefix="wav2vec2_tf-") as calm:
+            shutil.copytree(self.folder, calm, dirs_exist_ok=True)  # the logs grow meanwhile
+            for path in sorted(Path(calm).rglob("*")):
                 if path.is_file():
                     gcs.upload(path, self.run / path.relative_to(calm).as_posix())
 
