@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from train.check import check
     from train.checkpoints import CheckpointError
-    from train.loop import DivergedError, train
+    from train.loop import train
+    from train.monitor import DivergedError
     from train.overfit import overfit_one_batch
     from train.preemption import STATUS, Preempted
     from train.strategy import make_cluster

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import tensorflow as tf
 from tqdm import tqdm
 
 from data_tools.index import load_index
@@ -20,19 +19,17 @@ from train.checkpoints import CheckpointError, State, load_checkpoint, prepare_c
 from train.config import RunConfig
 from train.evaluator import Evaluation, Evaluator
 from train.layout import device_samples, host_share, split
-from train.metrics import MetricsLog, clock, summarize
+from train.metrics import clock
+from train.monitor import Monitor
 from train.optimizer import averaged_weights, build_optimizer
 from train.preemption import Preempted, Preemption
+from train.recipes import RECIPES
 from train.run_folder import Logs, Start, begin, prepare, prepare_best, save_config
 from train.schedules import learning_rate
 from train.setup import build_model, check_feasible, load_processor, order_digest, plan, reader_options
-from train.step import Counts, TrainStep, fetch
+from train.step import TrainStep
 from train.strategy import Cluster
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
-
-
-class DivergedError(RuntimeError):
-    """The loss is no longer a number."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def train(
     Raises:
         FileExistsError, FileNotFoundError, ValueError: Shards, config and folder do not fit together.
         CheckpointError: The disk is full, or the checkpoint belongs to another run.
-        DivergedError: The loss became NaN or infinite.
+        DivergedError: The loss became NaN or infinite, or as `GuardConfig` says.
         Preempted: SIGTERM came; where the run stands is saved.
     """
     cluster = cluster or Cluster()
@@ -108,6 +105,8 @@ class Loop:
             seed=config.seed,
             jit_compile=config.jit_compile,
             report=report,
+            freeze_steps=config.freeze_encoder_steps,
+            skip=config.guard.non_finite == "skip",
         )
         self.evaluator = Evaluator(
             self.model, self.processor, self.index, config.dev_split, config.batches, config.jit_compile, report,
@@ -118,8 +117,6 @@ class Loop:
         self.background = Background()
         self.write_best = None
         self.last = None
-        self.pending: list[Counts] = []
-        self.pending_ids: list[tf.Tensor] = []
 
     def start(self) -> None:
         """Puts the checkpoint in place, if there is one, makes the run's folder, and says what is about to happen.
@@ -134,7 +131,7 @@ class Loop:
             prepare(run)
             save_config(self.config, self.model.config)
         self.logs = Logs(run, self.state, self.cluster.is_chief)
-        for line in self.begun.notes:
+        for line in (*self.begun.notes, *(RECIPES[self.config.recipe].lines() if self.config.recipe else ())):
             self.report(line)
         hours = self.index.lengths(self.config.train_split).sum() / SAMPLE_RATE_HZ / 3600
         self.report(
@@ -162,17 +159,21 @@ class Loop:
 
     def run(self) -> Result:
         """Works until the last step; returns how it ended."""
-        self.log = MetricsLog(self.logs.folder)
+        self.monitor = Monitor(self.config, self.logs.folder, self.step, self.report)
         self.bar = tqdm(total=self.num_steps, initial=self.state.step, unit="step", disable=None, smoothing=0.05)
-        self._restart_clock()
         try:
             if self.state.step and self._evaluation_due() and (self._is_over() or self.state.wer is None):
                 self._save(evaluate=True)  # resumed after its last step, or after an evaluation was interrupted
             while not self._is_over():
                 self._epoch()
+            if self.state.step < self.num_steps:
+                self.report(
+                    f"stopped early, after step {self.state.step} of {self.num_steps}: no evaluation of the last "
+                    f"{self.state.stale} (--patience {self.config.patience}) came below {self.state.best_wer:.2%}"
+                )
         finally:
             self.bar.close()
-            self.log.close()
+            self.monitor.close()
             self.background.submit(self.logs.upload)
             self.background.close()
         self.background.wait()  # for its errors
@@ -203,7 +204,7 @@ class Loop:
             | dict(augment=self.config.augment, skip=self.state.batch)
         )
         dataset = batches(self.index, self.config.train_split, buckets=self.buckets, **options)
-        for blocks, ids in dataset.map(self._split).prefetch(2):
+        for blocks, ids in self.monitor.timed(dataset.map(self._split).prefetch(2)):
             self._update(blocks, ids)
             ends = self.state.batch == size
             if ends:
@@ -219,8 +220,7 @@ class Loop:
 
     def _update(self, blocks, ids) -> None:
         rate = self._rate(self.state.step)
-        self.pending.append(self.step(blocks, self.state.step, rate))
-        self.pending_ids.append(ids)
+        self.monitor.add(self.step(blocks, self.state.step, rate), ids)
         self.state = replace(self.state, step=self.state.step + 1, batch=self.state.batch + 1, wer=None)
         self.bar.update()
 
@@ -235,7 +235,7 @@ class Loop:
         stop = self._asked_to_stop(log)
         save = evaluate or stop or (every is not None and step % every == 0)
         if log or save:  # what is saved is known to be finite
-            self._log(epoch)
+            self.monitor.line(step=step, rate_of=self._rate, epoch=epoch, steps_left=self.num_steps - step)
         if save:
             self._save(evaluate and not stop, stop)
         self.background.check()
@@ -245,7 +245,8 @@ class Loop:
         return self._is_over() or (step % every == 0 if every else self.state.batch == 0)
 
     def _is_over(self) -> bool:
-        return self.state.step >= self.num_steps
+        patience = self.config.patience
+        return self.state.step >= self.num_steps or (patience is not None and self.state.stale >= patience)
 
     def _asked_to_stop(self, log: bool) -> bool:
         """Says whether this host was asked; several agree at log lines, where they wait for each other anyway."""
@@ -271,7 +272,7 @@ class Loop:
         if stop:
             self.background.wait()
             raise Preempted(f"SIGTERM: step {self.state.step} of {self.num_steps} is saved; go on with --resume")
-        self._restart_clock()
+        self.monitor.restart_clock()
 
     def _checkpoint(self) -> Callable[[], None]:
         run, keep = Place.of(self.config.out), (self.config.keep_last, self.config.keep_best)
@@ -285,43 +286,16 @@ class Loop:
 
         return job
 
-    def _restart_clock(self) -> None:
-        self.clock = time.monotonic() - self.step.compiled.compile_seconds  # compilation does not count
-
-    def _log(self, epoch: float) -> None:
-        updates = fetch(self.pending)
-        self._check_finite(updates)
-        step = self.state.step
-        seconds = time.monotonic() - self.step.compiled.compile_seconds - self.clock
-        rate, left = self._rate(step - 1), self.num_steps - step
-        now = summarize(updates, step=step, rate=rate, epoch=epoch, wall_seconds=seconds, steps_left=left)
-        self.report(now.line())
-        self.log.write("train", step, now.numbers())
-        self.pending, self.pending_ids = [], []
-        self._restart_clock()
-
-    def _check_finite(self, updates: list[Counts]) -> None:
-        """Raises DivergedError for the first update whose loss, or in float32 whose gradient, is not finite."""
-        scaled = self.config.precision == "mixed_float16"  # there an overflowing gradient is skipped by design
-        for i, (update, ids) in enumerate(zip(updates, self.pending_ids, strict=True)):
-            if math.isfinite(update.loss) and (scaled or math.isfinite(update.grad_norm)):
-                continue
-            step = self.state.step - len(updates) + i + 1
-            names = " ".join(name.decode() for name in ids.numpy() if name)
-            raise DivergedError(
-                f"step {step}: loss is {update.loss}, gradient norm {update.grad_norm}, learning rate "
-                f"{self._rate(step - 1):.2g}. The batch: {names}. Likely causes: a rate too high "
-                f"(--optimizer.learning_rate), too short a --schedule.warmup, --optimizer.clip_norm off or too large, "
-                f"or --precision mixed_float16. Checkpoints written before are sound: go on with --resume."
-            )
-
     def _evaluate(self) -> Evaluation:
         start = time.monotonic()
         with averaged_weights(self.optimizer, self.model.trainable_variables):
             evaluation = self.evaluator(self.preemption.watch if self.cluster.num_hosts == 1 else iter)
             wer = evaluation.words.rate
-            best = self.state.best_wer is None or wer <= self.state.best_wer
-            self.state = replace(self.state, wer=wer, best_wer=wer if best else self.state.best_wer)
+            before = math.inf if self.state.best_wer is None else self.state.best_wer
+            best, stale = wer <= before, self.state.stale
+            if self.state.wer is None:  # else this very step was evaluated before it was resumed
+                stale = 0 if wer < before else stale + 1
+            self.state = replace(self.state, wer=wer, best_wer=min(wer, before), stale=stale)
             if best and self.cluster.is_chief:
                 self.background.wait()
                 self.write_best = prepare_best(Place.of(self.config.out), self.model, self.processor, evaluation)
@@ -330,5 +304,5 @@ class Loop:
         self.report(f"step={self.state.step} {evaluation.line()}{marks}")
         if evaluation.verdict():
             self.report(evaluation.verdict())
-        self.log.write("dev", self.state.step, evaluation.numbers())
+        self.monitor.evaluation(self.state.step, evaluation.numbers(), evaluation.samples())
         return evaluation

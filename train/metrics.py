@@ -213,6 +213,11 @@ class MetricsLog:
             for name, value in values.items():
                 tf.summary.scalar(f"{kind}/{name}", value)
 
+    def write_text(self, name: str, step: int, text: str):
+        """Shows text in TensorBoard, its lines as they are."""
+        with self.board.as_default(step=step):
+            tf.summary.text(name, "\n".join(f"    {line}" for line in text.splitlines()))
+
     def close(self):
         """Ends both files."""
         self.file.close()

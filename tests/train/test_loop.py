@@ -14,7 +14,8 @@ from tests.tones import make_config, make_shards
 from train.changes import ChangedError
 from train.checkpoints import CheckpointError, whole_checkpoints
 from train.evaluator import Evaluator
-from train.loop import DivergedError, Loop, train
+from train.loop import Loop, train
+from train.monitor import DivergedError
 from train.setup import DataError
 from wav2vec2_tf import Wav2Vec2ForCTC, Wav2Vec2Processor
 
@@ -92,6 +93,18 @@ def test_resume_equals_never_stopping(finished, stop, tmp_path):
     assert train(resumed, resume=True, report=quiet).steps == result.steps
     for name in ("checkpoints/step-00000006/model.safetensors", "checkpoints/step-00000006/optimizer.safetensors"):
         assert (resumed.out / name).read_bytes() == (config.out / name).read_bytes()
+
+
+def test_a_disk_that_fills_up_ends_the_run_which_then_goes_on_as_if_it_had_not(finished, tmp_path, files_end_at):
+    config, _, _ = finished
+    full = dataclasses.replace(config, out=tmp_path / "run")
+    with files_end_at(30_000), pytest.raises(CheckpointError, match="could not be written.*go on with --resume"):
+        train(full, report=quiet)
+    assert whole_checkpoints(Place.of(full.out)) == []
+    train(full, resume=True, report=quiet)
+    for name in ("model.safetensors", "optimizer.safetensors", "state.json"):
+        last = f"checkpoints/step-00000006/{name}"
+        assert (full.out / last).read_bytes() == (config.out / last).read_bytes()
 
 
 def test_resuming_with_another_augmentation_is_refused_and_with_one_of_no_effect_it_is_not(finished, tmp_path):
@@ -194,6 +207,24 @@ def test_a_refused_run_leaves_no_folder_behind(changed, tmp_path):
     with pytest.raises(ValueError, match="make_tfrecords"):
         train(refused, report=quiet)
     assert not refused.out.exists()
+
+
+def test_a_run_ends_where_the_error_rate_has_not_fallen_for_so_many_evaluations(changed):
+    """The rate is so low that it never falls; with more patience the run goes on from where it ended."""
+    lines, settings = [], dict(epochs=5, eval_every=1, optimizer__learning_rate=1e-9)
+    config = changed(patience=2, **settings)
+    assert train(config, report=lines.append).steps == 3
+    assert any("stopped early, after step 3 of 15: no evaluation of the last 2 (--patience 2)" in x for x in lines)
+    assert train(config, resume=True, report=quiet).steps == 3
+    assert train(changed(patience=4, **settings), resume=True, report=quiet).steps == 5
+
+
+def test_the_body_stays_as_it_is_while_only_the_head_learns(changed, finished):
+    tuned = changed(init_from=str(finished[0].out / "best"), freeze_encoder_steps=3, optimizer__ema_momentum=0.5)
+    train(tuned, report=quiet)
+    before, after = (Wav2Vec2ForCTC.from_pretrained(f) for f in (finished[0].out / "best", tuned.out / "best"))
+    for old, new in zip(before.weights, after.weights, strict=True):
+        assert np.array_equal(old, new) != old.path.startswith("lm_head/")
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
