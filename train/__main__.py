@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from train.monitor import DivergedError
     from train.overfit import overfit_one_batch
     from train.preemption import STATUS, Preempted
-    from train.strategy import make_cluster
+    from train.strategy import LostWorkerError, make_cluster
 
     try:
         if request.overfit_one_batch:
@@ -34,12 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(verdict.line())
             return 0 if verdict.learned else 1
         cluster = make_cluster(request.config)
-        if request.check:
-            verdict = check(request.config, cluster)
-            print(verdict.line())
-            return 0 if verdict.passed else 1
-        result = train(request.config, request.resume, cluster)
-    except (OSError, ValueError, CheckpointError, DivergedError, tf.errors.OpError) as error:
+        with cluster.explained():
+            if request.check:
+                verdict = check(request.config, cluster)
+                print(verdict.line())
+                return 0 if verdict.passed else 1
+            result = train(request.config, request.resume, cluster)
+    except (OSError, ValueError, CheckpointError, DivergedError, LostWorkerError, tf.errors.OpError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Preempted as notice:
@@ -49,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted; --resume goes on from the last checkpoint, if there is one", file=sys.stderr)
         return 130
     best = Place.of(request.config.out) / "best"
-    print(f"done: {result.steps} steps, best WER {result.best_wer:.2%}, model in {best}")
+    if cluster.is_chief:
+        print(f"done: {result.steps} steps, best WER {result.best_wer:.2%}, model in {best}")
     return 0
 
 

@@ -4,9 +4,11 @@ A cluster is some hosts (processes that read data) with as many replicas (device
 them is `layout`'s business, what they compute `step`'s.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import tensorflow as tf
@@ -14,6 +16,11 @@ import tensorflow as tf
 from train.config import RunConfig
 
 ENDING = "Correct TF_CONFIG, or do without --strategy multiworker."
+ANSWER_SECONDS = 5
+
+
+class LostWorkerError(RuntimeError):
+    """Another process of the run is gone, and this one cannot go on without it."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +29,18 @@ class Cluster:
 
     Args:
         strategy: tf.distribute strategy; model and optimizer are made in its scope.
-        num_hosts: Processes that read data, each its own part.
+        workers: Addresses of the processes, where there are several; each reads its own part of the data.
         host: Which of them this is; 0 is the chief, who alone writes the run's folder.
     """
 
     strategy: tf.distribute.Strategy = field(default_factory=tf.distribute.get_strategy)
-    num_hosts: int = 1
+    workers: tuple[str, ...] = ()
     host: int = 0
+
+    @property
+    def num_hosts(self) -> int:
+        """Processes that read data."""
+        return len(self.workers) or 1
 
     @property
     def replicas(self) -> int:
@@ -83,20 +95,47 @@ class Cluster:
         parts = tf.split(tf.cast(joined, tf.uint8), sizes)
         return [bytes(part.numpy()[1:]).decode() for part in parts[:: self.local_replicas]]
 
+    @contextlib.contextmanager
+    def explained(self):
+        """Names the workers that are gone, where TensorFlow fails within a `with` block because of that.
 
-def make_cluster(config: RunConfig) -> Cluster:
+        Raises:
+            LostWorkerError: In place of TensorFlow's error.
+        """
+        try:
+            yield
+        except tf.errors.OpError as error:
+            gone = [f"worker {i} ({name})" for i, name in enumerate(self.workers) if not _answers(name)]
+            if not gone:
+                raise
+            raise LostWorkerError(
+                f"{' and '.join(gone)} no longer answers, and the others cannot go on. Look at what it printed last, "
+                "then start all workers again, with --resume."
+            ) from error
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def make_cluster(config: RunConfig, report: Callable[[str], None] = print) -> Cluster:
     """Makes the strategy that `--strategy` names; to be called before TensorFlow does anything else.
 
     Args:
         config: The run.
+        report: Takes a line of text before a wait.
     Returns:
         The cluster; with `multiworker`, once all workers have come.
     Raises:
         ValueError: The devices are not there, or TF_CONFIG contradicts itself.
     """
-    return {"one": Cluster, "mirrored": _mirrored, "multiworker": _multiworker, "tpu": lambda: _tpu(config.tpu)}[
-        config.strategy
-    ]()
+    makers = {"mirrored": _mirrored, "multiworker": lambda: _multiworker(report), "tpu": lambda: _tpu(config.tpu)}
+    return makers.get(config.strategy, Cluster)()
 
 
 def _mirrored() -> Cluster:
@@ -120,16 +159,17 @@ def mirror(devices: Sequence[str]) -> Cluster:
     return Cluster(tf.distribute.MirroredStrategy(list(devices), reduction))
 
 
-def _multiworker() -> Cluster:
+def _multiworker(report: Callable[[str], None]) -> Cluster:
     workers, index = read_tf_config(os.environ.get("TF_CONFIG", ""))
-    return Cluster(tf.distribute.MultiWorkerMirroredStrategy(), len(workers), index)
+    report(f"worker {index} of {len(workers)}: waiting until all are there ({', '.join(workers)})")
+    return Cluster(tf.distribute.MultiWorkerMirroredStrategy(), workers, index)
 
 
-def read_tf_config(text: str) -> tuple[list[str], int]:
+def read_tf_config(text: str) -> tuple[tuple[str, ...], int]:
     """Reads the variable TF_CONFIG, which must be the same on all workers but for their index.
 
     >>> read_tf_config('{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 1}}')
-    (['a:2222', 'b:2222'], 1)
+    (('a:2222', 'b:2222'), 1)
 
     Args:
         text: JSON.
@@ -151,7 +191,7 @@ def read_tf_config(text: str) -> tuple[list[str], int]:
     for holds, message in _rules(value["cluster"], workers, kind, index):
         if not holds:
             raise ValueError(f"TF_CONFIG: {message}. {ENDING}")
-    return workers, index
+    return tuple(workers), index
 
 
 def _rules(cluster, workers, kind, index):

@@ -100,7 +100,7 @@ def main(out: Path, names: list[str]) -> None:
     several = None
     if "TF_CONFIG" in os.environ:
         workers, host = read_tf_config(os.environ["TF_CONFIG"])
-        several = Cluster(tf.distribute.MultiWorkerMirroredStrategy(), len(workers), host)
+        several = Cluster(tf.distribute.MultiWorkerMirroredStrategy(), workers, host)
     devices = [device.name for device in tf.config.list_logical_devices("CPU")]
     reductions = count_reductions()
     for name in names:
