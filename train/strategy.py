@@ -7,6 +7,7 @@ them is `layout`'s business, what they compute `step`'s.
 import contextlib
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -105,13 +106,20 @@ class Cluster:
         try:
             yield
         except tf.errors.OpError as error:
-            gone = [f"worker {i} ({name})" for i, name in enumerate(self.workers) if not _answers(name)]
+            gone = self._gone(str(error))
             if not gone:
                 raise
+            names = " and ".join(f"worker {i} ({self.workers[i]})" for i in gone)
             raise LostWorkerError(
-                f"{' and '.join(gone)} no longer answers, and the others cannot go on. Look at what it printed last, "
-                "then start all workers again, with --resume."
+                f"{names} no longer answers, and the others cannot go on. Look at what it printed last, then start all "
+                "workers again, with --resume."
             ) from error
+
+    def _gone(self, message: str) -> list[int]:
+        """Lists the workers that take no connection; if all do, those that TensorFlow names: they may hang."""
+        others = [i for i in range(len(self.workers)) if i != self.host]
+        named = set(map(int, re.findall(r"/task:(\d+)", message)))
+        return [i for i in others if not _answers(self.workers[i])] or [i for i in others if i in named]
 
 
 def _answers(address: str) -> bool:

@@ -1,10 +1,11 @@
 import dataclasses
 import json
+import socket
 
 import pytest
 import tensorflow as tf
 
-from train.strategy import Cluster, make_cluster, read_tf_config
+from train.strategy import Cluster, LostWorkerError, make_cluster, read_tf_config
 
 
 def tf_config(workers=("a:1", "b:1"), kind="worker", index=0, **other) -> str:
@@ -15,6 +16,37 @@ def test_one_device_is_the_default(config):
     cluster = make_cluster(config)
     assert (cluster.replicas, cluster.num_hosts, cluster.is_chief) == (1, 1, True)
     assert cluster.kind == "CPU"
+
+
+def listening(request):
+    """Gives the address of a socket that takes connections."""
+    server = socket.create_server(("localhost", 0))
+    request.addfinalizer(server.close)
+    return f"localhost:{server.getsockname()[1]}"
+
+
+def failing(cluster, message):
+    with cluster.explained():
+        raise tf.errors.UnavailableError(None, None, message)
+
+
+def test_the_workers_that_take_no_connection_are_named(request):
+    up, down = listening(request), listening(request).replace("localhost", "127.0.0.254")
+    with pytest.raises(LostWorkerError, match=rf"^worker 2 \({down}\) no longer answers.*--resume"):
+        failing(Cluster(workers=(up, up, down)), "reset by /job:worker/replica:0/task:1")
+
+
+def test_where_all_take_connections_those_that_tensorflow_names_are_told(request):
+    up = listening(request)
+    with pytest.raises(LostWorkerError, match=r"^worker 2 .*no longer answers"):
+        failing(Cluster(workers=(up, up, up), host=1), "unhealthy: /job:worker/replica:0/task:2, told task:1")
+
+
+def test_an_error_of_ones_own_is_left_as_it_is(request):
+    with pytest.raises(tf.errors.UnavailableError, match="my own shard"):
+        failing(Cluster(workers=(listening(request),) * 2), "my own shard, read by /job:worker/task:0")
+    with pytest.raises(tf.errors.UnavailableError, match="one process"):
+        failing(Cluster(), "one process")
 
 
 def test_one_device_takes_its_block_and_hears_itself():
