@@ -15,7 +15,8 @@ from train.config import RunConfig
 UPDATES_STAY = (
     *("data", "out", "augment.*"),  # where things are; the digest knows shards and augmentation
     *("eval_every", "save_every", "patience", "log_every", "profile_steps", "guard.*", "keep_last", "keep_best"),
-    *("strategy", "tpu", "batches.device_seconds", "jit_compile"),  # the same updates in value, if not in bits
+    # the same updates in value, if not in bits
+    *("strategy", "tpu", "batches.device_seconds", "gradient_checkpointing", "jit_compile"),
 )
 LATER_UPDATES_CHANGE = (
     *("epochs", "steps", "schedule.*"),  # the learning rate is a function of the share of the run that is done

@@ -103,6 +103,8 @@ def build_model(config: RunConfig, tokenizer: Wav2Vec2CTCTokenizer) -> Wav2Vec2F
         if config.new_head:
             model.new_head(facts["vocab_size"])
     choose_trainable(model, config)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
     return model
 
 
