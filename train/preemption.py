@@ -1,6 +1,6 @@
 """SIGTERM, by which machines that are about to be taken away are told: the run saves and ends with a status of its own.
 
-A status of its own lets a script tell «start me again» from an error: `until python -m train ... --resume; do ...`.
+A status of its own lets a script tell «start me again» from an error: `while [ $? = 75 ]; do ... --resume; done`.
 """
 
 import os
