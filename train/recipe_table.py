@@ -97,6 +97,7 @@ def transformers(init_from, preset, rate, warmup_steps, epochs, model, **values)
             schedule=dict(name="linear", warmup_steps=warmup_steps, initial_scale=0.0),
             epochs=epochs,
             eval_every=100,
+            gradient_checkpointing=True,
             precision="mixed_bfloat16",
         )
         | values
