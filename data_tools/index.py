@@ -61,14 +61,16 @@ class Index:
     encoding: str = "pcm"
 
     def shards(self, split: str) -> tuple[Shard, ...]:
-        """Gives the shards of a split.
+        """Gives the shards of a split, or of several joined by "+", one after the other.
 
         Raises:
             ValueError: There is no such split.
         """
-        if split not in self.splits:
-            raise ValueError(f"{self.folder} has no split {split!r}; it has {', '.join(self.splits)}.")
-        return self.splits[split]
+        names = split.split("+")
+        for name in names:
+            if name not in self.splits:
+                raise ValueError(f"{self.folder} has no split {name!r}; it has {', '.join(self.splits)}.")
+        return tuple(shard for name in names for shard in self.splits[name])
 
     def lengths(self, split: str) -> np.ndarray:
         """Gives the samples of each record, in shard order: int64 [records]."""

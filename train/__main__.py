@@ -4,33 +4,54 @@ import os
 import sys
 from collections.abc import Sequence
 
+from data_tools.place import Place
 from train.config import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one request; 0 if it did what was asked, 1 with a line on stderr if not, 130 after Ctrl-C."""
+    """Runs one request.
+
+    Returns:
+        0 if it did what was asked, 1 with a line on stderr if not, 130 after Ctrl-C, 75 after SIGTERM: where the run
+        stands is saved, and the same command with --resume goes on.
+    """
     request = parse(argv)
     sys.stdout.reconfigure(line_buffering=True)  # log lines appear at once in a pipe too
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported, which is below
     import tensorflow as tf
 
+    from train.check import check
     from train.checkpoints import CheckpointError
-    from train.loop import DivergedError, train
+    from train.loop import train
+    from train.monitor import DivergedError
     from train.overfit import overfit_one_batch
+    from train.preemption import STATUS, Preempted
+    from train.strategy import LostWorkerError, make_cluster
 
     try:
         if request.overfit_one_batch:
             verdict = overfit_one_batch(request.config)
             print(verdict.line())
             return 0 if verdict.learned else 1
-        result = train(request.config, request.resume)
-    except (OSError, ValueError, CheckpointError, DivergedError, tf.errors.OpError) as error:
+        cluster = make_cluster(request.config)
+        with cluster.explained():
+            if request.check:
+                verdict = check(request.config, cluster)
+                print(verdict.line())
+                return 0 if verdict.passed else 1
+            result = train(request.config, request.resume, cluster)
+    except (OSError, ValueError, CheckpointError, DivergedError, LostWorkerError, tf.errors.OpError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except Preempted as notice:
+        print(notice, file=sys.stderr)
+        return STATUS
     except KeyboardInterrupt:
         print("interrupted; --resume goes on from the last checkpoint, if there is one", file=sys.stderr)
         return 130
-    print(f"done: {result.steps} steps, best WER {result.best_wer:.2%}, model in {request.config.out / 'best'}")
+    best = Place.of(request.config.out) / "best"
+    if cluster.is_chief:
+        print(f"done: {result.steps} steps, best WER {result.best_wer:.2%}, model in {best}")
     return 0
 
 

@@ -1,14 +1,11 @@
-"""Folders that appear whole or not at all: RUN/checkpoints/step-00001200 and RUN/best.
+"""RUN/checkpoints/step-00001200: a loadable model, the optimizer's state, and the place in the data.
 
-Everything is written into a `.tmp` sibling, synced, and renamed. A folder without `state.json`, which is written last,
-is never taken for a checkpoint. A checkpoint holds the model as a loadable folder, the optimizer's state and the place
-in the data. What the place means is the loop's business.
+`state.json` is written last and makes a checkpoint whole (`folders`). Values are taken at once, files written later,
+by whoever is given the function for it (`background`). What the place means is the loop's business.
 """
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,13 +16,13 @@ import tensorflow as tf
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-TMP, OLD = ".tmp", ".old"
-STATE_FILE, OPTIMIZER_FILE = "state.json", "optimizer.safetensors"
-SPARE_BYTES = 1 << 20  # configs, indices and rounding up to blocks
+from data_tools.place import Place
+from train.folders import CheckpointError, remove_folder, whole_folders, write_folder
+from wav2vec2_tf.hub import prepare_save
 
+__all__ = ["CheckpointError", "State", "load_checkpoint", "prepare_checkpoint", "whole_checkpoints"]
 
-class CheckpointError(RuntimeError):
-    """A checkpoint could not be written or read; those written before are untouched."""
+FOLDER, STATE_FILE, OPTIMIZER_FILE = "checkpoints", "state.json", "optimizer.safetensors"
 
 
 @dataclass(frozen=True)
@@ -37,164 +34,131 @@ class State:
         epoch: Passes over the data done.
         batch: Batches done in the current pass.
         order: What the order of the data depends on; a run goes on only with the same.
+        wer: Dev word error rate after this very step; None if it was not evaluated.
         best_wer: Lowest dev word error rate so far; None before the first evaluation.
+        stale: Evaluations since there was a lower one.
     """
 
     step: int = 0
     epoch: int = 0
     batch: int = 0
     order: str = ""
+    wer: float | None = None
     best_wer: float | None = None
+    stale: int = 0
 
 
-def save_checkpoint(run: Path, model, optimizer, state: State, keep_last: int) -> Path:
-    """Writes RUN/checkpoints/step-XXXXXXXX and removes all but the last `keep_last`.
+def prepare_checkpoint(
+    run: Place, model, processor, optimizer, state: State, keep_last: int, keep_best: int = 0
+) -> Callable[[], None]:
+    """Takes the values of a checkpoint, and gives the function that writes it and removes older ones.
 
     Args:
         run: The run's folder.
-        model: Anything with `save_pretrained` and Keras `variables`.
+        model: Wav2Vec2ForCTC.
+        processor: Its processor.
         optimizer: A built Keras optimizer.
         state: Where the run stands.
         keep_last: Checkpoints to keep, this one included.
+        keep_best: Checkpoints to keep besides: those of the lowest dev word error rates.
     Returns:
-        The folder.
-    Raises:
-        CheckpointError: The disk is full or cannot be written.
+        A function that raises CheckpointError where the disk is full or cannot be written; the model may have changed
+        when it is called.
     """
+    write_model, arrays = prepare_save(model, value_now), _named(optimizer)
+    folder = Place(Place(run / FOLDER) / f"step-{state.step:08d}")
+    num_bytes = weights_bytes(model.weights) + weights_bytes(optimizer.variables)
 
-    def write(folder: Path):
-        model.save_pretrained(folder)
-        save_file(_named(optimizer), folder / OPTIMIZER_FILE)
-        (folder / STATE_FILE).write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
+    def fill(local: Path) -> None:
+        write_model(local)
+        processor.save_pretrained(local)
+        save_file({name: np.asarray(value) for name, value in arrays.items()}, local / OPTIMIZER_FILE)
+        (local / STATE_FILE).write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
 
-    folder = run / "checkpoints" / f"step-{state.step:08d}"
-    write_folder(folder, write, weights_bytes(model.weights) + weights_bytes(optimizer.variables))
-    for old in whole_checkpoints(run)[:-keep_last]:
-        shutil.rmtree(old)
-    return folder
+    def write() -> None:
+        write_folder(folder, STATE_FILE, fill, num_bytes)
+        _prune(run, keep_last, keep_best)
+
+    return write
 
 
-def whole_checkpoints(run: Path) -> list[Path]:
+def value_now(variable):
+    """Gives a variable's value as something NumPy takes, and that no later update changes.
+
+    On a CPU that costs nothing: TensorFlow copies a value that is still held before it changes it. From elsewhere it is
+    copied here, as memory is scarce there.
+    """
+    value = tf.convert_to_tensor(variable)
+    return value if "CPU" in value.device else value.numpy()
+
+
+def _prune(run: Place, keep_last: int, keep_best: int) -> None:
+    older = whole_checkpoints(run)[:-keep_last]
+    rates = {folder: wer for folder in older if (wer := read_state(folder).wer) is not None} if keep_best else {}
+    best = sorted(rates, key=lambda folder: (rates[folder], -older.index(folder)))[:keep_best]
+    for folder in older:
+        if folder not in best:
+            remove_folder(folder, STATE_FILE)
+
+
+def whole_checkpoints(run: Place) -> list[Place]:
     """Lists the whole checkpoints of a run, oldest first."""
-    folders = sorted((run / "checkpoints").glob("step-*"))
-    return [f for f in folders if (f / STATE_FILE).is_file() and not f.name.endswith((TMP, OLD))]
+    parent = Place(run / FOLDER)
+    return [Place(parent / name) for name in whole_folders(parent, STATE_FILE)]
 
 
-def load_checkpoint(folder: Path, model, optimizer) -> State:
-    """Puts a checkpoint's weights and optimizer state in place.
+def read_state(folder: Place) -> State:
+    """Reads where a run stood at a whole checkpoint.
+
+    Raises:
+        ValueError, TypeError, OSError: The file is damaged or cannot be read.
+    """
+    return State(**json.loads(folder.read_text(STATE_FILE)))
+
+
+def load_checkpoint(folder: Path, optimizer) -> State:
+    """Puts the state of the optimizer of a checkpoint in place; its model is loaded by `from_pretrained`.
 
     Args:
-        folder: A whole checkpoint.
-        model: The model to fill; must have the checkpoint's architecture.
+        folder: A whole checkpoint on this machine.
         optimizer: The optimizer to fill, built on the model's variables.
     Returns:
         Where the run stood.
     Raises:
         CheckpointError: The files are damaged or of another model or optimizer.
     """
-    try:
-        load_weights(model, folder)
-        saved = load_file(folder / OPTIMIZER_FILE)
-        state = State(**json.loads((folder / STATE_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
-        raise CheckpointError(
-            f"{folder} cannot be read back ({error}). Remove this folder to resume from the checkpoint before it."
-        ) from error
+    with reading(folder):
+        saved, state = load_file(folder / OPTIMIZER_FILE), read_state(Place.of(folder))
     names = dict(zip(_names(optimizer), optimizer.variables, strict=True))
     if names.keys() != saved.keys() or any(tuple(v.shape) != saved[name].shape for name, v in names.items()):
         raise CheckpointError(
             f"{folder / OPTIMIZER_FILE} belongs to another model or optimizer. Resume with the settings that the run "
-            f"began with: --config {folder.parents[1] / 'config.yaml'} --resume."
+            f"began with: --config RUN/config.yaml --resume."
         )
     for name, variable in names.items():
         variable.assign(saved[name])
     return state
 
 
-def load_weights(model, folder: Path) -> None:
-    """Copies the weights of a saved model into one of the same architecture; dropouts and masks may differ.
-
-    Raises:
-        FileNotFoundError: The folder holds no model.
-        ValueError: The architectures differ, or the files are damaged.
-    """
-    saved = type(model).from_pretrained(folder)
-    if [v.shape for v in saved.weights] != [v.shape for v in model.weights]:
-        raise ValueError(
-            f"{folder} holds a model of another architecture than the run asks for. "
-            f"Leave out the --model flags that change its sizes."
-        )
-    for variable, value in zip(model.weights, saved.weights, strict=True):
-        variable.assign(value)
-
-
-def write_folder(folder: Path, write: Callable[[Path], None], num_bytes: int) -> None:
-    """Writes a folder beside its place, syncs it, and moves it there in the place of an older one.
-
-    Args:
-        folder: The final place.
-        write: Fills the folder it is given.
-        num_bytes: About what will be written, checked against the free space first.
-    Raises:
-        CheckpointError: The disk is full or cannot be written; what was there before is still there.
-    """
-    part, old = folder.with_name(folder.name + TMP), folder.with_name(folder.name + OLD)
-    shutil.rmtree(part, ignore_errors=True)
-    with _explained(folder, num_bytes):
-        part.mkdir(parents=True)
-        _check_space(part, num_bytes)
-        write(part)
-        for path in [*part.rglob("*"), part]:
-            _sync(path)
-    recover(folder)
-    if folder.exists():
-        os.rename(folder, old)
-    os.rename(part, folder)
-    _sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def recover(folder: Path) -> None:
-    """Brings back the folder that `write_folder` had moved aside when it was interrupted between its two renames."""
-    old = folder.with_name(folder.name + OLD)
-    if old.exists() and not folder.exists():
-        os.rename(old, folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 @contextmanager
-def _explained(folder: Path, num_bytes: int):
-    part = folder.with_name(folder.name + TMP)
+def reading(folder: Path | None):
+    """Says what to do about a checkpoint whose files cannot be read within a `with` block; None: about nothing.
+
+    Raises:
+        CheckpointError: In the place of what was raised.
+    """
     try:
         yield
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(part, ignore_errors=True)
-        free = shutil.disk_usage(_existing(folder)).free
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        if folder is None:
+            raise
         raise CheckpointError(
-            f"{folder} could not be written ({error}). It takes about {num_bytes:,} bytes, {free:,} are free there. "
-            f"Free some space or lower --keep_last, then go on with --resume; earlier checkpoints are intact."
+            f"{folder} cannot be read back ({error}). Remove this folder to resume from the checkpoint before it."
         ) from error
 
 
-def _check_space(folder: Path, num_bytes: int) -> None:
-    if shutil.disk_usage(folder).free < num_bytes + SPARE_BYTES:
-        raise OSError("too little space on the device")
-
-
-def _existing(path: Path) -> Path:
-    return path if path.exists() else _existing(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _named(optimizer) -> dict:
-    return {name: np.asarray(variable) for name, variable in zip(_names(optimizer), optimizer.variables, strict=True)}
+    return dict(zip(_names(optimizer), map(value_now, optimizer.variables), strict=True))
 
 
 def _names(optimizer) -> list[str]:

@@ -5,6 +5,7 @@ Each default stands here once. `parse` turns flags (`--optimizer.learning_rate 1
 these values is left to `setup`, `optimizer` and `loop`. No TensorFlow is loaded, so `--help` and errors come at once.
 """
 
+import argparse
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import jsonargparse
 import yaml
 
 from data_tools.augment import AugmentConfig
+from train.recipes import RECIPES, flat_values
 from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.families import family
 
@@ -46,13 +48,17 @@ class BatchConfig:
     """How utterances become batches of few static shapes.
 
     Args:
-        batch_seconds: Audio per batch, padding included; each bucket of lengths holds as many rows as fit.
+        batch_seconds: Audio of one update over all hosts, devices and accumulated parts, padding included; each bucket
+            of lengths holds as many rows as fit.
+        device_seconds: Most audio that one device holds at a time, padding included; an update with more is computed in
+            parts. null: a device takes its whole share at once.
         max_buckets: Length buckets, hence shapes that are compiled, in training; evaluation takes half as many.
         speeds: Playback speeds of speed perturbation, one drawn per utterance and epoch; 1.0 alone leaves it as it is.
         shortest_first_epochs: Epochs at the start whose batches go from short to long; the rest are shuffled.
     """
 
     batch_seconds: float = 60.0
+    device_seconds: float | None = None
     max_buckets: int = 6
     speeds: tuple[float, ...] = (1.0,)
     shortest_first_epochs: int = 0
@@ -60,20 +66,24 @@ class BatchConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW.
+    """How gradients become steps.
 
     Args:
+        name: `adamw`, `adam` (without weight decay), `adafactor` (factored squares, little memory), `adagrad`, `sgd`.
         learning_rate: The peak of the schedule.
-        beta_1: Decay of the gradient's mean.
-        beta_2: Decay of the gradient's square.
-        epsilon: Added to the root of the square.
+        head_scale: The head's rate as a multiple of the body's.
+        beta_1: Decay of the gradient's mean; `sgd`: momentum; without meaning for `adafactor` and `adagrad`.
+        beta_2: Decay of the gradient's square; `adam` and `adamw` only.
+        epsilon: Added to the root of the square; `adam`, `adamw` and `adagrad` only.
         weight_decay: Decoupled decay of matrices and kernels (not of biases, gains and other vectors), times the rate.
         clip_norm: Largest norm of the whole gradient; 0 turns clipping off.
         ema_momentum: Momentum of a moving average of the weights (0.999 averages about 1000 steps), with which
             evaluation and `best` then work; null: none.
     """
 
+    name: Literal["adamw", "adam", "adafactor", "adagrad", "sgd"] = "adamw"
     learning_rate: float = 5e-4
+    head_scale: float = 1.0
     beta_1: float = 0.9
     beta_2: float = 0.98
     epsilon: float = 1e-8
@@ -87,18 +97,38 @@ class ScheduleConfig:
     """The learning rate over the run; see `schedules`.
 
     Args:
-        name: `tri_stage` (rise, hold, exponential fall), `linear` (rise, fall to 0) or `constant` (rise, hold).
+        name: `tri_stage` (rise, hold, exponential fall), `linear` (rise, fall to 0), `cosine` (rise, then `cycles`
+            times from the peak down along half a cosine), `step` (rise, hold, then at once the final rate) or
+            `constant` (rise, hold).
         warmup: Share of the steps in which the rate rises.
-        hold: Share of the steps at the peak; `tri_stage` only.
+        warmup_steps: The same in steps; wins over `warmup`.
+        hold: Share of the steps at the peak; `tri_stage` and `step` only.
         initial_scale: Rate at step 0 as a share of the peak.
-        final_scale: Rate at the end as a share of the peak; `tri_stage` only.
+        final_scale: Rate at the end as a share of the peak; not for `linear` and `constant`.
+        cycles: How often the rate starts again from the peak, counting the first time; `cosine` only.
     """
 
-    name: Literal["tri_stage", "linear", "constant"] = "tri_stage"
+    name: Literal["tri_stage", "linear", "cosine", "step", "constant"] = "tri_stage"
     warmup: float = 0.1
     hold: float = 0.4
     initial_scale: float = 0.01
     final_scale: float = 0.05
+    warmup_steps: int | None = None
+    cycles: int = 1
+
+
+@dataclass(frozen=True)
+class GuardConfig:
+    """What a run does where something goes wrong; it always says what, and the likely cause.
+
+    Args:
+        non_finite: An update whose loss or gradient is not a number makes the run `stop`, or is left out (`skip`).
+        diverged: Whether a loss that stays at twice its lowest, or a model that falls silent, makes the run `stop`, or
+            is only told (`warn`).
+    """
+
+    non_finite: Literal["stop", "skip"] = "stop"
+    diverged: Literal["warn", "stop"] = "warn"
 
 
 @dataclass(frozen=True)
@@ -108,7 +138,8 @@ class RunConfig:
     Args:
         data: Folder written by `data_tools.make_tfrecords`.
         out: Folder of the run; must be empty or absent, unless `--resume` is given.
-        train_split: Split to learn from.
+        recipe: Published way to fine-tune whose values take the place of the defaults; files and flags win over them.
+        train_split: Split to learn from; several are joined with `+`.
         dev_split: Split to evaluate on, whole, at every evaluation.
         init_from: Checkpoint to fine-tune: a folder, a hub id (org/name or org/name@revision), a gs:// folder or a .pt
             file of fairseq. Its vocabulary must be that of `data`, unless it is only pretrained and gets a new head.
@@ -116,17 +147,31 @@ class RunConfig:
         model: Differences to the preset.
         batches: How utterances become batches.
         augment: How clips are changed in training; by default not at all.
-        optimizer: AdamW.
+        optimizer: How gradients become steps.
         schedule: The learning rate over the run.
         epochs: Passes over the train split; or give `steps`.
         steps: Updates; wins over `epochs`.
         eval_every: Steps between evaluations (and checkpoints); null: after every epoch.
+        patience: Evaluations in a row without a lower word error rate after which the run ends; null: it goes on.
+        save_every: Steps between checkpoints, besides those after evaluations; null: only those.
         keep_last: Checkpoints kept; `best` is kept besides.
+        keep_best: Checkpoints kept besides the last: those of the lowest dev word error rates.
         log_every: Steps between log lines.
+        trainable: What learns: `all`, `head`, or `adapters` (those of MMS, and the head).
+        new_head: Whether the head of `init_from` makes way for a new one, of the shards' vocabulary.
         freeze_feature_encoder: Whether the convolutions stay as they are.
         cache: Folder on this machine that keeps shards of a bucket for later epochs; null: each epoch streams them.
         cache_gigabytes: Most that `cache` may hold.
         input_host: "host:port" of a `data_tools.input_host` that makes the training batches; null: this machine does.
+        freeze_encoder_steps: Updates at the start in which only the head learns; dropout and masks stay on.
+        gradient_checkpointing: Whether the backward pass computes each block anew instead of keeping its activations: a
+            third more work for a fraction of the memory.
+        strategy: `one` device, `mirrored` (the GPUs of this machine), `multiworker` (machines named by TF_CONFIG) or
+            `tpu`.
+        tpu: Name of the TPU; `local` for the one this machine is part of.
+        guard: What the run does where something goes wrong.
+        profile_steps: Updates to trace with TensorFlow's profiler into RUN/tensorboard, from the first log line on;
+            0: none.
         seed: Every draw of the run derives from it.
         precision: float32, mixed_bfloat16 or mixed_float16 (with dynamic loss scaling).
         jit_compile: Whether XLA compiles the train and evaluation steps, once per shape.
@@ -134,6 +179,7 @@ class RunConfig:
 
     data: Path
     out: Path
+    recipe: Literal[tuple(RECIPES)] | None = None
     train_split: str = "train"
     dev_split: str = "dev"
     init_from: str | None = None
@@ -146,12 +192,23 @@ class RunConfig:
     epochs: int = 30
     steps: int | None = None
     eval_every: int | None = None
+    patience: int | None = None
+    save_every: int | None = None
     keep_last: int = 2
+    keep_best: int = 0
     log_every: int = 20
+    trainable: Literal["all", "head", "adapters"] = "all"
+    new_head: bool = False
     freeze_feature_encoder: bool = False
     cache: Path | None = None
     cache_gigabytes: float = 100.0
     input_host: str | None = None
+    freeze_encoder_steps: int = 0
+    gradient_checkpointing: bool = False
+    strategy: Literal["one", "mirrored", "multiworker", "tpu"] = "one"
+    tpu: str = "local"
+    guard: GuardConfig = field(default_factory=GuardConfig)
+    profile_steps: int = 0
     seed: int = 0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit_compile: bool = True
@@ -162,19 +219,34 @@ class RunConfig:
                 raise ValueError(f"{message}. Correct the flag, or the value in the file given with --config.")
 
     def _rules(self):
-        for name in ("epochs", "steps", "eval_every", "keep_last", "log_every"):
+        for name in ("epochs", "steps", "eval_every", "patience", "save_every", "keep_last", "log_every"):
             value = getattr(self, name)
             yield value is None or value >= 1, f"--{name} must be at least 1; got {value}"
         batches, schedule, optimizer = self.batches, self.schedule, self.optimizer
         yield self.cache_gigabytes > 0, f"--cache_gigabytes must be positive; got {self.cache_gigabytes}"
         yield batches.batch_seconds > 0, f"--batches.batch_seconds must be positive; got {batches.batch_seconds}"
+        part = batches.device_seconds
+        yield part is None or part > 0, f"--batches.device_seconds must be positive; got {part}"
         yield batches.max_buckets >= 1, f"--batches.max_buckets must be at least 1; got {batches.max_buckets}"
         yield batches.speeds and min(batches.speeds) > 0, f"--batches.speeds must be positive; got {batches.speeds}"
         yield optimizer.learning_rate > 0, f"--optimizer.learning_rate must be positive; got {optimizer.learning_rate}"
+        yield optimizer.head_scale > 0, f"--optimizer.head_scale must be positive; got {optimizer.head_scale}"
+        decays = optimizer.weight_decay
+        yield (
+            decays == 0 or (decays > 0 and optimizer.name != "adam"),
+            f"--optimizer.weight_decay must not be negative, and adam has none (adamw has); got {decays}",
+        )
         ema = optimizer.ema_momentum
         yield ema is None or 0 < ema < 1, f"--optimizer.ema_momentum lies between 0 and 1; got {ema}"
         yield optimizer.clip_norm >= 0, f"--optimizer.clip_norm must not be negative; got {optimizer.clip_norm}"
         yield schedule.final_scale > 0, f"--schedule.final_scale must be positive; got {schedule.final_scale}"
+        yield schedule.cycles >= 1, f"--schedule.cycles must be at least 1; got {schedule.cycles}"
+        rise = schedule.warmup_steps
+        yield rise is None or rise >= 0, f"--schedule.warmup_steps must not be negative; got {rise}"
+        yield self.keep_best >= 0, f"--keep_best must not be negative; got {self.keep_best}"
+        yield self.profile_steps >= 0, f"--profile_steps must not be negative; got {self.profile_steps}"
+        frozen = self.freeze_encoder_steps
+        yield frozen >= 0, f"--freeze_encoder_steps must not be negative; got {frozen}"
         shares = schedule.warmup, schedule.hold
         yield min(shares) >= 0 and sum(shares) <= 1, f"--schedule.warmup and .hold are shares of the run; got {shares}"
 
@@ -207,11 +279,13 @@ class Request:
         config: The run.
         resume: Whether to continue it from its last whole checkpoint.
         overfit_one_batch: Whether only to prove the set-up on one batch.
+        check: Whether only to compare the devices with one of them.
     """
 
     config: RunConfig
     resume: bool
     overfit_one_batch: bool
+    check: bool
 
 
 def parse(argv: Sequence[str] | None = None) -> Request:
@@ -228,15 +302,16 @@ def parse(argv: Sequence[str] | None = None) -> Request:
     Raises:
         SystemExit: With status 2 for an unknown flag or a value that breaks a rule, after saying which.
     """
-    parser = _parser()
+    parser, arguments = _parser(), [underscored(a) for a in (sys.argv[1:] if argv is None else argv)]
     try:
-        values = parser.instantiate(
-            parser.parse_args([underscored(a) for a in (sys.argv[1:] if argv is None else argv)])
-        )
+        recipe = _asked_recipe(arguments)
+        if recipe in RECIPES:
+            parser.set_defaults(flat_values(recipe))
+        values = parser.instantiate(parser.parse_args(arguments))
         config = RunConfig(**{item.name: values[item.name] for item in dataclasses.fields(RunConfig)})
     except ValueError as error:
         parser.error(str(error))
-    return Request(config, values.resume, values.overfit_one_batch)
+    return Request(config, values.resume, values.overfit_one_batch, values.check)
 
 
 def _parser() -> jsonargparse.ArgumentParser:
@@ -252,8 +327,26 @@ def _parser() -> jsonargparse.ArgumentParser:
         action="store_true",
         help="repeat one batch until it is learned by heart, say whether that worked, and stop",
     )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="make ten updates on all devices and on one alone, say whether they are the same, and stop",
+    )
     parser.add_class_arguments(RunConfig)
     return parser
+
+
+def _asked_recipe(arguments: Sequence[str]) -> str | None:
+    """Finds the recipe in flags, else in the last file given with --config; what is wrong with either is told later."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--recipe")
+    first.add_argument("--config", default=None)
+    try:
+        asked, _ = first.parse_known_args(arguments)
+        file = yaml.safe_load(Path(asked.config).read_text(encoding="utf-8")) if asked.config else None
+    except (argparse.ArgumentError, OSError, ValueError, yaml.YAMLError):
+        return None
+    return asked.recipe or (file.get("recipe") if isinstance(file, dict) else None)
 
 
 def underscored(argument: str) -> str:

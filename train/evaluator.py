@@ -1,23 +1,27 @@
 """What a model makes of a whole split: hypotheses by utterance id, error rates, loss, blank ratio.
 
-Arg-max runs on the device, so that memory grows with the text, not with the logits. The loop evaluates with this, and
-so does the command `train.evaluate`.
+Arg-max runs on the device, so that memory grows with the text, not with the logits. Every host hears its own part of
+the split, and all of them get the whole result. The loop evaluates with this, and so does the command `train.evaluate`.
 """
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from data_tools.index import Index
 from data_tools.reader import batches
 from train.config import BatchConfig
+from train.layout import host_share, split
 from train.metrics import Errors, character_errors, word_errors
 from train.setup import DataError, plan, reader_options
-from train.step import Compiled, add_shares, count_blanks, waveform
+from train.step import Compiled, count_heard, countable, waveform
+from train.strategy import Cluster
 from wav2vec2_tf.ctc import ctc_loss
 
 
@@ -128,67 +132,92 @@ class Evaluator:
         config: Seconds of audio per batch, and twice how many shapes (a forward pass is cheap, a compilation is not).
         jit_compile: Whether XLA compiles.
         report: Takes a line of text before and after each compilation.
+        cluster: The devices, in the scope of whose strategy the model was made; None: one.
     """
 
-    def __init__(self, model, processor, index: Index, split: str, config: BatchConfig, jit_compile=True, report=print):
+    def __init__(
+        self, model, processor, index: Index, split: str, config: BatchConfig, jit_compile=True, report=print,
+        cluster: Cluster | None = None,
+    ):  # fmt: skip
         self.model, self.processor, self.index, self.split = model, processor, index, split
-        self.buckets = plan(index, split, replace(config, max_buckets=(config.max_buckets + 1) // 2))
-        self.predict = Compiled(self._predict, jit_compile, report)
+        self.cluster = cluster or Cluster()
+        self.buckets = host_share(plan(index, split, self._sizes(config)), self.cluster.num_hosts)
+        self.replica = tf.function(self._hear, jit_compile=jit_compile, autograph=False)
+        self.predict = Compiled(self._predict, self.cluster, report)
+
+    def _sizes(self, config: BatchConfig) -> BatchConfig:
+        most = self.cluster.replicas * (config.device_seconds or config.batch_seconds)
+        seconds = min(config.batch_seconds, most)
+        return replace(config, batch_seconds=seconds, max_buckets=(config.max_buckets + 1) // 2)
 
     def __call__(self, progress: Callable = iter) -> Evaluation:
-        """Runs over the whole split.
+        """Runs over the whole split, once whatever the number of devices; all hosts must call it.
 
         Args:
             progress: Wraps the batches, such as `tqdm.tqdm`.
         Raises:
             DataError: An utterance is missing, or there twice.
         """
-        heard, totals = {}, []
+        texts, totals = [], np.zeros(5)
         for batch in progress(self._batches()):
-            hypotheses, numbers = self.hear(batch)
-            totals.append(numbers)
-            for hypothesis in hypotheses:
-                if hypothesis.id in heard:
-                    raise DataError(f"{hypothesis.id} occurs twice in split {self.split!r}. Make the shards again.")
-                heard[hypothesis.id] = hypothesis
-        expected = len(self.index.lengths(self.split))
-        if len(heard) != expected:
-            raise DataError(f"split {self.split!r} gave {len(heard)} utterances, its index lists {expected}.")
-        loss, feasible, infeasible, frames, blanks = tf.add_n(totals).numpy().tolist()
-        return Evaluation(
-            self.split, tuple(heard.values()), loss / max(feasible, 1), blanks / max(frames, 1), int(infeasible)
-        )
+            heard, numbers = self.hear(batch)
+            texts, totals = texts + heard, totals + numbers
+        shares = [json.loads(share) for share in self.cluster.gather(json.dumps([texts, totals.tolist()]))]
+        hypotheses = self._whole([compare(*text) for texts, _ in shares for text in texts])
+        loss, feasible, infeasible, frames, blanks = np.sum([totals for _, totals in shares], axis=0).tolist()
+        return Evaluation(self.split, hypotheses, loss / max(feasible, 1), blanks / max(frames, 1), int(infeasible))
 
-    def hear(self, batch) -> tuple[list[Hypothesis], tf.Tensor]:
-        """Decodes one batch.
+    def _whole(self, hypotheses: list[Hypothesis]) -> tuple[Hypothesis, ...]:
+        """Checks that every utterance was heard, and once."""
+        twice = [name for name, count in Counter(h.id for h in hypotheses).items() if count > 1]
+        if twice:
+            raise DataError(f"{twice[0]} occurs twice in split {self.split!r}. Make the shards again.")
+        expected = len(self.index.lengths(self.split))
+        if len(hypotheses) != expected:
+            raise DataError(f"split {self.split!r} gave {len(hypotheses)} utterances, its index lists {expected}.")
+        return tuple(hypotheses)
+
+    def hear(self, batch) -> tuple[list[tuple[str, str, str]], np.ndarray]:
+        """Decodes one batch of this host.
 
         Args:
-            batch: From `data_tools.reader.batches`, with `share` from `add_shares`.
+            batch: From `data_tools.reader.batches`.
         Returns:
-            Hypotheses of its real rows; float32 [5]: summed loss, feasible and infeasible rows, frames, blank frames.
+            Id, reference and text of its real rows; [5]: summed loss, feasible and infeasible rows, frames, blanks.
         """
-        ids, numbers = self.predict(_call, batch)
+        return self._read(batch, *self.predict(split(batch, self.cluster.local_replicas)))
+
+    def _read(self, batch, ids, numbers):
+        ids = ids[: len(batch["id"])]
         rows = zip(batch["weight"].numpy(), batch["id"].numpy(), batch["text"].numpy(), ids.numpy(), strict=True)
         real = [(name.decode(), text.decode(), row) for weight, name, text, row in rows if weight > 0]
         texts = self.processor.batch_decode([row for _, _, row in real]) if real else []
-        return [compare(name, reference, text) for (name, reference, _), text in zip(real, texts, strict=True)], numbers
+        return [(*row[:2], text) for row, text in zip(real, texts, strict=True)], numbers.numpy()
 
     def _batches(self):
-        dataset = batches(self.index, self.split, buckets=self.buckets, **reader_options(self.processor.tokenizer))
-        return dataset.map(lambda batch: add_shares(batch, self.model.config.convs)).prefetch(2)
+        hosts = dict(num_hosts=self.cluster.num_hosts, host=self.cluster.host)
+        options = reader_options(self.processor.tokenizer) | hosts
+        return batches(self.index, self.split, buckets=self.buckets, **options).prefetch(2)
 
-    def _predict(self, batch):
+    def _predict(self, blocks):
+        ids, numbers = map(
+            self.cluster.strategy.experimental_local_results, self.cluster.strategy.run(self.replica, (blocks,))
+        )
+        return tf.concat(ids, axis=0), tf.add_n(numbers)
+
+    def _hear(self, block):
+        batch = {name: value[0] for name, value in block.items()}  # one part
         num_samples, blank = batch["num_samples"], self.model.config.pad_token_id
         logits = self.model(waveform(batch, self.processor.feature.do_normalize), num_samples=num_samples)
         frames = self.model.frame_lengths(num_samples)
         losses = ctc_loss(logits, frames, batch["labels"], batch["num_labels"], blank=blank)
-        feasible, real = batch["share"] > 0, batch["weight"] > 0
+        feasible, real = countable(batch, frames) > 0, batch["weight"] > 0
         numbers = (
             tf.reduce_sum(tf.where(feasible, losses, 0)),
             tf.math.count_nonzero(feasible),
             tf.math.count_nonzero(real & ~feasible),
             tf.reduce_sum(frames),
-            count_blanks(logits, frames, blank),
+            count_heard(logits, frames)[blank],
         )
         ids = tf.where(tf.sequence_mask(frames, tf.shape(logits)[1]), tf.argmax(logits, 2, tf.int32), blank)
         return ids, tf.stack([tf.cast(number, tf.float32) for number in numbers])
@@ -197,7 +226,3 @@ class Evaluator:
 def compare(name: str, reference: str, text: str) -> Hypothesis:
     """Counts the edits between a reference and what was heard."""
     return Hypothesis(name, reference, text, word_errors(reference, text), character_errors(reference, text))
-
-
-def _call(function, args):
-    return function(*args)

@@ -9,26 +9,28 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import tensorflow as tf
 from tqdm import tqdm
 
 from data_tools.cache import ShardCache
 from data_tools.index import load_index
+from data_tools.place import Place
 from data_tools.reader import batches, plan_epoch
-from train.checkpoints import CheckpointError, State, load_checkpoint, save_checkpoint
+from train.background import Background
+from train.checkpoints import CheckpointError, State, load_checkpoint, prepare_checkpoint, reading
 from train.config import RunConfig
 from train.evaluator import Evaluation, Evaluator
-from train.metrics import MetricsLog, clock, summarize
+from train.layout import device_samples, host_share, split
+from train.metrics import clock
+from train.monitor import Monitor
 from train.optimizer import averaged_weights, build_optimizer
-from train.run_folder import begin, save_best, save_config
+from train.preemption import Preempted, Preemption
+from train.recipes import RECIPES
+from train.run_folder import Logs, Start, begin, prepare, prepare_best, save_config
 from train.schedules import learning_rate
 from train.setup import build_model, check_feasible, load_processor, order_digest, plan, reader_options
-from train.step import Counts, TrainStep, add_shares, fetch
+from train.step import TrainStep
+from train.strategy import Cluster
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
-
-
-class DivergedError(RuntimeError):
-    """The loss is no longer a number."""
 
 
 @dataclass(frozen=True)
@@ -46,75 +48,93 @@ class Result:
     last: Evaluation
 
 
-def train(config: RunConfig, resume: bool = False, strategy=None, report: Callable[[str], None] = tqdm.write) -> Result:
+def train(
+    config: RunConfig,
+    resume: bool = False,
+    cluster: Cluster | None = None,
+    report: Callable[[str], None] = tqdm.write,
+) -> Result:
     """Trains to the end, or from the last checkpoint to the end.
 
     Args:
         config: The run.
         resume: Continue in `config.out`.
-        strategy: tf.distribute strategy; None takes the current one.
-        report: Takes log lines.
+        cluster: From `make_cluster`; None takes one device.
+        report: Takes log lines; on hosts other than the chief there are none.
     Returns:
         How it ended; RUN/best is a loadable model.
     Raises:
         FileExistsError, FileNotFoundError, ValueError: Shards, config and folder do not fit together.
         CheckpointError: The disk is full, or the checkpoint belongs to another run.
-        DivergedError: The loss became NaN or infinite.
+        DivergedError: The loss became NaN or infinite, or as `GuardConfig` says.
+        Preempted: SIGTERM came; where the run stands is saved.
     """
-    loop = Loop(config, strategy or tf.distribute.get_strategy(), report)
-    loop.start(begin(config, resume))
-    save_config(config, loop.model.config)
-    return loop.run()
+    cluster = cluster or Cluster()
+    with Preemption() as preemption:
+        start = begin(config, resume)
+        loop = Loop(start, cluster, report if cluster.is_chief else _silent, preemption)
+        loop.start()
+        return loop.run()
+
+
+def _silent(line: str) -> None:
+    """Takes the log lines of a host that is not the chief."""
 
 
 class Loop:
     """One run in progress; see `train`."""
 
-    def __init__(self, config: RunConfig, strategy, report):
-        self.config, self.report = config, report
+    def __init__(self, begun: Start, cluster: Cluster, report, preemption: Preemption):
+        config = begun.config
+        self.begun, self.config, self.cluster, self.report, self.preemption = begun, config, cluster, report, preemption
         self.index = load_index(config.data)
         self.cache = ShardCache(config.cache, config.cache_gigabytes) if config.cache else None
-        self.processor = load_processor(config)
-        self.buckets = plan(self.index, config.train_split, config.batches)
-        with strategy.scope():
-            self.model = build_model(config, self.processor.tokenizer)
+        self.processor = load_processor(begun.source)
+        self.buckets = host_share(plan(self.index, config.train_split, config.batches), cluster.num_hosts)
+        self.device_samples = device_samples(self.buckets, config.batches.device_seconds)
+        with cluster.strategy.scope():
+            with reading(begun.folder):
+                self.model = build_model(begun.source, self.processor.tokenizer)
             check_feasible(self.index, config.train_split, self.model.config.convs)
             variables = self.model.trainable_variables
             self.optimizer = build_optimizer(config.optimizer, variables, config.precision)
         self.step = TrainStep(
             self.model,
             self.optimizer,
+            cluster,
             do_normalize=self.processor.feature.do_normalize,
             clip_norm=config.optimizer.clip_norm,
             seed=config.seed,
-            strategy=strategy,
             jit_compile=config.jit_compile,
             report=report,
+            freeze_steps=config.freeze_encoder_steps,
+            skip=config.guard.non_finite == "skip",
         )
         self.evaluator = Evaluator(
-            self.model, self.processor, self.index, config.dev_split, config.batches, config.jit_compile, report
-        )
+            self.model, self.processor, self.index, config.dev_split, config.batches, config.jit_compile, report,
+            cluster,
+        )  # fmt: skip
         self.num_steps = config.steps or sum(map(self._epoch_batches, range(config.epochs)))
-        self.state = State(order=order_digest(config, self.index))
+        self.state = State(order=order_digest(config, self.index, cluster.num_hosts))
+        self.background = Background()
+        self.write_best = None
         self.last = None
-        self.pending: list[Counts] = []
-        self.pending_ids: list[tf.Tensor] = []
 
-    def start(self, checkpoint) -> None:
-        """Puts a checkpoint in place, or nothing for a new run, and says what is about to happen.
+    def start(self) -> None:
+        """Puts the checkpoint in place, if there is one, makes the run's folder, and says what is about to happen.
 
         Raises:
-            CheckpointError: The checkpoint belongs to other data, another seed or another model.
+            CheckpointError: The checkpoint belongs to other data, or hosts found different ones.
+            OSError: The folder cannot be written.
         """
-        if checkpoint is not None:
-            state = load_checkpoint(checkpoint, self.model, self.optimizer)
-            if state.order != self.state.order:
-                raise CheckpointError(
-                    f"{checkpoint} saw other shards, another --seed, --batches or --augment than given now, so its "
-                    f"place in the data means nothing. Resume with --config {self.config.out / 'config.yaml'} --resume."
-                )
-            self.state = state
-            self.report(f"resuming after step {state.step} of {self.num_steps} (epoch {state.epoch})")
+        self._restore()
+        run = Place.of(self.config.out)
+        if self.cluster.is_chief:
+            prepare(run)
+            save_config(self.config, self.model.config)
+        self.logs = Logs(run, self.state, self.cluster.is_chief)
+        for line in (*self.begun.notes, *(RECIPES[self.config.recipe].lines() if self.config.recipe else ())):
+            self.report(line)
         hours = self.index.lengths(self.config.train_split).sum() / SAMPLE_RATE_HZ / 3600
         self.report(
             f"split={self.config.train_split} hours={hours:.2f} steps={self.num_steps} "
@@ -122,19 +142,43 @@ class Loop:
             f"shapes={len(self.buckets.edges)}+{len(self.evaluator.buckets.edges)}"
         )
 
+    def _restore(self) -> None:
+        if self.begun.folder is not None:
+            state = load_checkpoint(self.begun.folder, self.optimizer)
+            if state.order != self.state.order:
+                raise CheckpointError(
+                    f"{self.begun.checkpoint.name} saw other shards, another --augment or another number of hosts than "
+                    f"there are now, so its place in the data means nothing. Resume with the same ones."
+                )
+            self.state = state
+            self.report(f"resuming after step {state.step} of {self.num_steps} (epoch {state.epoch})")
+        steps = self.cluster.gather(str(self.state.step))
+        if len(set(steps)) > 1:
+            raise CheckpointError(
+                f"the hosts found checkpoints of steps {', '.join(steps)}. --out {self.config.out} must be one folder "
+                f"for all of them: on a shared disk, or in a bucket."
+            )
+
     def run(self) -> Result:
         """Works until the last step; returns how it ended."""
-        self.log = MetricsLog(self.config.out)
+        self.monitor = Monitor(self.config, self.logs.folder, self.step, self.report)
         self.bar = tqdm(total=self.num_steps, initial=self.state.step, unit="step", disable=None, smoothing=0.05)
-        self._restart_clock()
         try:
-            while self.state.step < self.num_steps:
+            if self.state.step and self._evaluation_due() and (self._is_over() or self.state.wer is None):
+                self._save(evaluate=True)  # resumed after its last step, or after an evaluation was interrupted
+            while not self._is_over():
                 self._epoch()
-            if self.last is None:  # resumed after its last step
-                self.last = self._evaluate()
+            if self.state.step < self.num_steps:
+                self.report(
+                    f"stopped early, after step {self.state.step} of {self.num_steps}: no evaluation of the last "
+                    f"{self.state.stale} (--patience {self.config.patience}) came below {self.state.best_wer:.2%}"
+                )
         finally:
             self.bar.close()
-            self.log.close()
+            self.monitor.close()
+            self.background.submit(self.logs.upload)
+            self.background.close()
+        self.background.wait()  # for its errors
         return Result(self.state.step, self.state.best_wer, self.last)
 
     def _plan_options(self, epoch: int) -> dict:
@@ -144,6 +188,8 @@ class Loop:
             epoch=epoch,
             speeds=settings.speeds,
             shortest_first=epoch < settings.shortest_first_epochs,
+            num_hosts=self.cluster.num_hosts,
+            host=self.cluster.host,
         )
 
     def _epoch_batches(self, epoch: int) -> int:
@@ -160,81 +206,105 @@ class Loop:
             | dict(augment=self.config.augment, skip=self.state.batch, cache=self.cache, service=self.config.input_host)
         )
         dataset = batches(self.index, self.config.train_split, buckets=self.buckets, **options)
-        for batch in dataset.map(lambda batch: add_shares(batch, self.model.config.convs)).prefetch(2):
-            self._update(batch)
+        for blocks, ids in self.monitor.timed(dataset.map(self._split).prefetch(2)):
+            self._update(blocks, ids)
             ends = self.state.batch == size
             if ends:
                 self.state = replace(self.state, epoch=epoch + 1, batch=0)
-            self._after_update(epoch + self.state.batch / size if not ends else epoch + 1, ends)
-            if self.state.step == self.num_steps:
+            self._after_update(self.state.epoch + self.state.batch / size)
+            if self._is_over():
                 return
         if self.state.epoch == epoch:
             raise CheckpointError(f"epoch {epoch} gave {self.state.batch} batches, its plan has {size}.")
 
-    def _update(self, batch) -> None:
+    def _split(self, batch):
+        return split(batch, self.cluster.local_replicas, self.device_samples), batch["id"]
+
+    def _update(self, blocks, ids) -> None:
         rate = self._rate(self.state.step)
-        self.pending.append(self.step(batch, self.state.step, rate))
-        self.pending_ids.append(batch["id"])
-        self.state = replace(self.state, step=self.state.step + 1, batch=self.state.batch + 1)
+        self.monitor.add(self.step(blocks, self.state.step, rate), ids)
+        self.state = replace(self.state, step=self.state.step + 1, batch=self.state.batch + 1, wer=None)
         self.bar.update()
 
     def _rate(self, step: int) -> float:
         return learning_rate(step, self.num_steps, self.config.optimizer.learning_rate, self.config.schedule)
 
-    def _after_update(self, epoch: float, epoch_ends: bool) -> None:
-        """Logs and evaluates where it is time to."""
+    def _after_update(self, epoch: float) -> None:
+        """Logs, evaluates and saves where it is time to."""
+        step, every = self.state.step, self.config.save_every
+        evaluate = self._evaluation_due()
+        log = evaluate or step % self.config.log_every == 0 or step == 1
+        stop = self._asked_to_stop(log)
+        save = evaluate or stop or (every is not None and step % every == 0)
+        if log or save:  # what is saved is known to be finite
+            self.monitor.line(step=step, rate_of=self._rate, epoch=epoch, steps_left=self.num_steps - step)
+        if save:
+            self._save(evaluate and not stop, stop)
+        self.background.check()
+
+    def _evaluation_due(self) -> bool:
         step, every = self.state.step, self.config.eval_every
-        is_last = step == self.num_steps
-        evaluate = is_last or (step % every == 0 if every else epoch_ends)
-        if evaluate or step % self.config.log_every == 0 or step == 1:
-            self._log(epoch)
-        if evaluate:
-            self.last = self._evaluate()
-            save_checkpoint(self.config.out, self.model, self.optimizer, self.state, self.config.keep_last)
-            self._restart_clock()
+        return self._is_over() or (step % every == 0 if every else self.state.batch == 0)
 
-    def _restart_clock(self) -> None:
-        self.clock = time.monotonic() - self.step.gradients.compile_seconds  # compilation does not count
+    def _is_over(self) -> bool:
+        patience = self.config.patience
+        return self.state.step >= self.num_steps or (patience is not None and self.state.stale >= patience)
 
-    def _log(self, epoch: float) -> None:
-        updates = fetch(self.pending)
-        self._check_finite(updates)
-        step = self.state.step
-        seconds = time.monotonic() - self.step.gradients.compile_seconds - self.clock
-        rate, left = self._rate(step - 1), self.num_steps - step
-        now = summarize(updates, step=step, rate=rate, epoch=epoch, wall_seconds=seconds, steps_left=left)
-        self.report(now.line())
-        self.log.write("train", step, now.numbers())
-        self.pending, self.pending_ids = [], []
-        self._restart_clock()
+    def _asked_to_stop(self, log: bool) -> bool:
+        """Says whether this host was asked; several agree at log lines, where they wait for each other anyway."""
+        if self.cluster.num_hosts == 1:
+            return self.preemption.asked
+        return log and any(self.cluster.gather("stop" if self.preemption.asked else ""))
 
-    def _check_finite(self, updates: list[Counts]) -> None:
-        """Raises DivergedError for the first update whose loss, or in float32 whose gradient, is not finite."""
-        scaled = self.config.precision == "mixed_float16"  # there an overflowing gradient is skipped by design
-        for i, (update, ids) in enumerate(zip(updates, self.pending_ids, strict=True)):
-            if math.isfinite(update.loss) and (scaled or math.isfinite(update.grad_norm)):
-                continue
-            step = self.state.step - len(updates) + i + 1
-            names = " ".join(name.decode() for name in ids.numpy() if name)
-            raise DivergedError(
-                f"step {step}: loss is {update.loss}, gradient norm {update.grad_norm}, learning rate "
-                f"{self._rate(step - 1):.2g}. The batch: {names}. Likely causes: a rate too high "
-                f"(--optimizer.learning_rate), too short a --schedule.warmup, --optimizer.clip_norm off or too large, "
-                f"or --precision mixed_float16. Checkpoints written before are sound: go on with --resume."
-            )
+    def _save(self, evaluate: bool, stop: bool = False) -> None:
+        """Evaluates, if that is due, and has a checkpoint written while training goes on.
+
+        Raises:
+            Preempted: The run is asked to stop, and be it amid the evaluation; the checkpoint is written.
+        """
+        try:
+            if evaluate:
+                self.last = self._evaluate()
+        except Preempted:
+            stop = True
+        self.background.wait()  # so that values are held in memory for one checkpoint at most
+        if self.cluster.is_chief:
+            self.background.submit(self._checkpoint())
+            self.background.submit(self.logs.upload)
+        if stop:
+            self.background.wait()
+            raise Preempted(f"SIGTERM: step {self.state.step} of {self.num_steps} is saved; go on with --resume")
+        self.monitor.restart_clock()
+
+    def _checkpoint(self) -> Callable[[], None]:
+        run, keep = Place.of(self.config.out), (self.config.keep_last, self.config.keep_best)
+        write = prepare_checkpoint(run, self.model, self.processor, self.optimizer, self.state, *keep)
+        best, self.write_best = self.write_best, None
+
+        def job() -> None:
+            if best is not None:  # before the checkpoint that tells of it
+                best()
+            write()
+
+        return job
 
     def _evaluate(self) -> Evaluation:
         start = time.monotonic()
         with averaged_weights(self.optimizer, self.model.trainable_variables):
-            evaluation = self.evaluator()
-            best = self.state.best_wer is None or evaluation.words.rate <= self.state.best_wer
-            if best:
-                save_best(self.config.out, self.model, self.processor, evaluation)
-                self.state = replace(self.state, best_wer=evaluation.words.rate)
+            evaluation = self.evaluator(self.preemption.watch if self.cluster.num_hosts == 1 else iter)
+            wer = evaluation.words.rate
+            before = math.inf if self.state.best_wer is None else self.state.best_wer
+            best, stale = wer <= before, self.state.stale
+            if self.state.wer is None:  # else this very step was evaluated before it was resumed
+                stale = 0 if wer < before else stale + 1
+            self.state = replace(self.state, wer=wer, best_wer=min(wer, before), stale=stale)
+            if best and self.cluster.is_chief:
+                self.background.wait()
+                self.write_best = prepare_best(Place.of(self.config.out), self.model, self.processor, evaluation)
         self.report(evaluation.samples())
         marks = f" time={clock(time.monotonic() - start)}" + (" best" if best else "")
         self.report(f"step={self.state.step} {evaluation.line()}{marks}")
         if evaluation.verdict():
             self.report(evaluation.verdict())
-        self.log.write("dev", self.state.step, evaluation.numbers())
+        self.monitor.evaluation(self.state.step, evaluation.numbers(), evaluation.samples())
         return evaluation

@@ -1,7 +1,7 @@
-"""AdamW for a model, and the two things a loop does to it: scale the loss and apply gradients.
+"""An optimizer for a model, and what a loop does to it: apply gradients, and put averages in place.
 
-The learning rate comes in from outside, per step (`schedules`). Clipping happens here, on the gradient of the global
-batch, since Keras clips before it sums over replicas.
+The learning rate comes in from outside, per step (`schedules`). Clipping happens here, on the gradient of the whole
+update, since Keras clips before it sums over replicas; summing is `step`'s.
 """
 
 import contextlib
@@ -10,58 +10,58 @@ import keras
 import tensorflow as tf
 
 from train.config import OptimizerConfig
+from train.optimizer_kinds import make_optimizer
 
 
 def build_optimizer(config: OptimizerConfig, variables, precision: str = "float32") -> keras.optimizers.Optimizer:
     """Makes the optimizer with all its state.
 
     Args:
-        config: Rates and momenta.
+        config: Kind, rates and momenta.
         variables: The trainable variables, in the order in which gradients will come.
         precision: With `mixed_float16` the loss is scaled dynamically.
     Returns:
         A built Keras optimizer. Its learning rate is set at every step.
     """
-    ema = dict(use_ema=True, ema_momentum=config.ema_momentum) if config.ema_momentum else {}
-    optimizer = keras.optimizers.Adam(  # with a weight decay this is AdamW; AdamW itself computes one even when it is 0
-        learning_rate=config.learning_rate,
-        beta_1=config.beta_1,
-        beta_2=config.beta_2,
-        epsilon=config.epsilon,
-        weight_decay=config.weight_decay or None,
-        **ema,
-    )
-    if config.weight_decay:
-        vectors = [v for v in variables if sum(size > 1 for size in v.shape) < 2]  # gains may be (1, 1, K) as well
-        optimizer.exclude_from_weight_decay(var_list=vectors)
+    optimizer = make_optimizer(config, variables)
     if precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
     return optimizer
 
 
-def apply_gradients(optimizer, gradients, variables, rate, clip_norm: float):
-    """Sums gradients over replicas, clips them by their global norm, and takes one step; call in a replica context.
+def apply_gradients(optimizer, gradients, variables, *, rate, count, clip_norm: float, skip: bool = False):
+    """Divides gradients by a count, clips them by their global norm, and takes one step; call in a replica context.
 
     Args:
         optimizer: From `build_optimizer`.
-        gradients: One tensor per variable, of this replica's share of the (scaled) loss.
+        gradients: One tensor per variable, of the (scaled) loss summed over the utterances of all replicas.
         variables: The variables, in the same order.
         rate: float32 scalar, the learning rate of this step.
+        count: float32 scalar, utterances of all replicas.
         clip_norm: Largest global norm; 0 turns clipping off.
+        skip: Whether a gradient that is not finite counts as zero, at rate 0. (Dynamic loss scaling does so anyway.)
     Returns:
-        float32 scalar, the norm before clipping, of the unscaled gradient.
+        float32 [variables], the squared norm of each gradient of the mean, unscaled, before clipping.
     """
-    replica = tf.distribute.get_replica_context()
-    replicas = replica.num_replicas_in_sync
-    if replicas > 1:
-        gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-    norm = tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
-    factor = clip_norm / tf.maximum(norm, clip_norm) if clip_norm else tf.ones([])
-    factor = factor / replicas  # the optimizer sums over replicas once more
+    _leave_sums_alone(optimizer)
+    unit = optimizer.scale_loss(1.0) * count
+    squares = tf.stack([2 * tf.nn.l2_loss(gradient) for gradient in gradients]) / unit / unit  # without a copy of any
+    norm = tf.sqrt(tf.reduce_sum(squares))
+    factor = (clip_norm / tf.maximum(norm, clip_norm) if clip_norm else 1.0) / count
+    multiply = tf.multiply  # keeps what is not finite, for dynamic loss scaling to see
+    if skip and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        finite, multiply = tf.math.is_finite(norm), tf.math.multiply_no_nan
+        factor, rate = tf.where(finite, factor, 0.0), tf.where(finite, rate, 0.0)
     optimizer.learning_rate.assign(rate)
-    optimizer.apply([gradient * factor for gradient in gradients], variables)
-    return norm
+    optimizer.apply([multiply(gradient, factor) for gradient in gradients], variables)
+    return squares
+
+
+def _leave_sums_alone(optimizer) -> None:
+    """Keeps Keras from summing gradients over replicas: they are sums over replicas already."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    inner._all_reduce_sum_gradients = lambda pairs: pairs  # no public way; test_strategy counts the reductions
 
 
 @contextlib.contextmanager

@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import tensorflow as tf
 from tqdm import tqdm
 
 from data_tools.index import load_index
 from data_tools.reader import batches
 from train.config import RunConfig
-from train.evaluator import Evaluator
+from train.evaluator import Evaluator, compare
+from train.layout import split
 from train.metrics import Errors
 from train.optimizer import build_optimizer
 from train.setup import build_model, load_processor, plan, reader_options
-from train.step import TrainStep, add_shares, fetch
+from train.step import TrainStep, fetch
+from train.strategy import Cluster
 
 ROWS, STEPS, WARMUP_STEPS, LOOK_EVERY = 4, 600, 20, 25
 CALM = dict.fromkeys(
@@ -76,17 +77,17 @@ def overfit_one_batch(config: RunConfig, report: Callable[[str], None] = tqdm.wr
     update = TrainStep(
         model,
         optimizer,
+        Cluster(),
         do_normalize=processor.feature.do_normalize,
         clip_norm=config.optimizer.clip_norm,
         seed=config.seed,
-        strategy=tf.distribute.get_strategy(),
         **common,
     )
     evaluator = Evaluator(model, processor, index, config.train_split, config.batches, **common)
-    batch = _first_batch(config, index, processor, model.config.convs)
+    batch = _first_batch(config, index, processor)
     limit = config.steps or STEPS
     for step in range(limit):
-        counts = update(batch, step, config.optimizer.learning_rate * min(1.0, (step + 1) / WARMUP_STEPS))
+        counts = update(split(batch, 1), step, config.optimizer.learning_rate * min(1.0, (step + 1) / WARMUP_STEPS))
         if (step + 1) % LOOK_EVERY == 0 or step + 1 == limit:
             wer = _look(evaluator, batch, step + 1, fetch([counts])[0].loss, report)
             if wer == 0:
@@ -94,16 +95,16 @@ def overfit_one_batch(config: RunConfig, report: Callable[[str], None] = tqdm.wr
     return Verdict(wer == 0, step + 1, fetch([counts])[0].loss, wer, time.monotonic() - start)
 
 
-def _first_batch(config, index, processor, convs) -> dict:
+def _first_batch(config, index, processor) -> dict:
     """Takes the first rows of the first batch in order of length."""
     options = reader_options(processor.tokenizer) | dict(buckets=plan(index, config.train_split, config.batches))
     batch = next(iter(batches(index, config.train_split, **options)))
-    return add_shares({name: value[:ROWS] for name, value in batch.items()}, convs)
+    return {name: value[:ROWS] for name, value in batch.items()}
 
 
 def _look(evaluator, batch, step, loss, report) -> float:
     """Prints what the model hears now; returns the word error rate on the batch."""
-    hypotheses, _ = evaluator.hear(batch)
+    hypotheses = [compare(*text) for text in evaluator.hear(batch)[0]]
     wer = sum((h.words for h in hypotheses), Errors()).rate
     report(f"step={step} loss={loss:.3f} wer={wer:.1%}  {hypotheses[0].reference!r} -> {hypotheses[0].text!r}")
     return wer

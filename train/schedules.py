@@ -4,6 +4,7 @@ Formulas work on plain floats, on the host. Who assigns the rate is `step`'s bus
 """
 
 import math
+from dataclasses import replace
 
 from train.config import ScheduleConfig
 
@@ -24,6 +25,8 @@ def learning_rate(step: int, num_steps: int, peak: float, schedule: ScheduleConf
     Source: fairseq's tri_stage scheduler (its code; the docstring's formula is wrong) for `tri_stage`.
     """
     done = min(step / num_steps, 1.0)
+    if schedule.warmup_steps is not None:
+        schedule = replace(schedule, warmup=schedule.warmup_steps / num_steps)
     return peak * _SHAPES[schedule.name](done, schedule)
 
 
@@ -46,8 +49,22 @@ def _linear(done: float, schedule: ScheduleConfig) -> float:
     return (1 - done) / (1 - schedule.warmup) if schedule.warmup < 1 else 1.0
 
 
+def _cosine(done: float, schedule: ScheduleConfig) -> float:
+    if done < schedule.warmup:
+        return _rise(done, schedule)
+    fallen = (done - schedule.warmup) / (1 - schedule.warmup) * schedule.cycles if schedule.warmup < 1 else 0.0
+    within = fallen - math.floor(fallen) if fallen < schedule.cycles else 1.0
+    return schedule.final_scale + (1 - schedule.final_scale) * (1 + math.cos(math.pi * within)) / 2
+
+
+def _step(done: float, schedule: ScheduleConfig) -> float:
+    if done < schedule.warmup:
+        return _rise(done, schedule)
+    return 1.0 if done < schedule.warmup + schedule.hold else schedule.final_scale
+
+
 def _constant(done: float, schedule: ScheduleConfig) -> float:
     return _rise(done, schedule) if done < schedule.warmup else 1.0
 
 
-_SHAPES = {"tri_stage": _tri_stage, "linear": _linear, "constant": _constant}
+_SHAPES = {"tri_stage": _tri_stage, "linear": _linear, "cosine": _cosine, "step": _step, "constant": _constant}

@@ -17,7 +17,9 @@ from data_tools.place import Place
 from data_tools.plan import ORDER_VERSION
 from data_tools.reader import Buckets, plan_buckets
 from train.config import BatchConfig, RunConfig, architecture
+from train.recipes import check_recipe
 from wav2vec2_tf import Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC, Wav2Vec2Processor
+from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.features import FEATURE_FILES, FeatureSettings, read_feature
 from wav2vec2_tf.lengths import frames_for, hop_samples
 from wav2vec2_tf.remote import fetch
@@ -30,21 +32,29 @@ class DataError(ValueError):
 def load_processor(config: RunConfig) -> Wav2Vec2Processor:
     """Gives the run's processor: that of `init_from`, else a normalising one with the shards' vocabulary.
 
-    A checkpoint without a head has no vocabulary that matters: it takes that of the shards.
+    A checkpoint without a head, or whose head makes way, has no vocabulary that matters: it takes that of the shards.
 
     Raises:
         OSError: The shards have no vocab.json, or `init_from` is not there, cannot be reached, or lacks a file.
         DataError: `init_from` has another vocabulary than the shards.
+        ValueError: The recipe is for other checkpoints, or there is none to tune.
     """
     data = Place.of(config.data)  # a URL that is a Path has lost a slash
     if config.init_from is None:
+        if config.recipe or config.new_head:
+            flag = f"--recipe {config.recipe}" if config.recipe else "--new_head"
+            raise ValueError(f"{flag} is for a pretrained model. Name its folder or hub id with --init_from.")
         return Wav2Vec2Processor(tokenizer=_tokenizer_beside(data))
     checkpoint = open_checkpoint(config.init_from).checkpoint
-    if any(tensor.name == "lm_head.weight" for tensor in checkpoint.tensors):
+    feature = _feature(config.init_from, checkpoint)
+    if config.recipe:
+        architecture = Wav2Vec2Config.from_dict(checkpoint.config)
+        check_recipe(config.recipe, architecture, feature.do_normalize, config.init_from)
+    if any(tensor.name == "lm_head.weight" for tensor in checkpoint.tensors) and not config.new_head:
         processor = Wav2Vec2Processor.from_pretrained(config.init_from)
         check_vocabulary(processor.tokenizer, data, config.init_from)
         return processor
-    return Wav2Vec2Processor(tokenizer=_tokenizer_beside(data), feature=_feature(config.init_from, checkpoint))
+    return Wav2Vec2Processor(tokenizer=_tokenizer_beside(data), feature=feature)
 
 
 def _tokenizer_beside(shards: Place) -> Wav2Vec2CTCTokenizer:
@@ -78,7 +88,8 @@ def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: Path | Place, model:
         shown = " ".join(sorted(differing)[:10])
         raise DataError(
             f"{data / 'vocab.json'} and the vocabulary of {model} differ in {len(differing)} tokens ({shown}). "
-            f"Make the shards with the model's vocabulary, or train without --init_from."
+            f"Make the shards with the model's vocabulary, give the model a new head with --new_head true, or train "
+            f"without --init_from."
         )
 
 
@@ -95,10 +106,37 @@ def build_model(config: RunConfig, tokenizer: Wav2Vec2CTCTokenizer) -> Wav2Vec2F
     if config.init_from is None:
         model = Wav2Vec2ForCTC(architecture(config, **facts))
     else:
-        model = Wav2Vec2ForCTC.from_pretrained(config.init_from, **config.model_changes | facts)
+        changes = config.model_changes | facts
+        model = Wav2Vec2ForCTC.from_pretrained(config.init_from, ignore_mismatched_sizes=config.new_head, **changes)
+        if config.new_head:
+            model.new_head(facts["vocab_size"])
+    choose_trainable(model, config)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    return model
+
+
+def choose_trainable(model: Wav2Vec2ForCTC, config: RunConfig) -> None:
+    """Fixes the weights that shall not learn: they get no gradient, and the optimizer keeps nothing about them.
+
+    Raises:
+        ValueError: Adapters shall learn, and the model has none.
+    """
     if config.freeze_feature_encoder:
         model.freeze_feature_encoder()
-    return model
+    if config.trainable == "all":
+        return
+    model.wav2vec2.trainable = False
+    if config.trainable == "head":
+        return
+    adapters = [block.adapter_layer for block in model.wav2vec2.encoder.blocks if block.adapter_layer is not None]
+    if not adapters:
+        raise ValueError(
+            "--trainable adapters needs a model with adapters (adapter_attn_dim, and do_stable_layer_norm, in its "
+            "config.json), such as facebook/mms-1b-all. Train the whole model, or --trainable head."
+        )
+    for adapter in adapters:
+        adapter.trainable = True
 
 
 def check_feasible(index: Index, split: str, convs) -> None:
@@ -124,11 +162,12 @@ def plan(index: Index, split: str, config: BatchConfig) -> Buckets:
     Raises:
         DataError: There is no such split, or it is empty.
     """
-    if split not in index.splits or not len(index.lengths(split)):
-        raise DataError(
-            f"{index.folder} holds no utterance of a split {split!r}; it has {', '.join(index.splits)}. "
-            f"Name one with --train_split, --dev_split or --split."
-        )
+    for name in split.split("+"):
+        if name not in index.splits or not len(index.lengths(name)):
+            raise DataError(
+                f"{index.folder} holds no utterance of a split {name!r}; it has {', '.join(index.splits)}. "
+                f"Name one with --train_split, --dev_split or --split."
+            )
     lengths = index.lengths(split)
     return plan_buckets(lengths, index.label_counts(split), config.batch_seconds, config.max_buckets)
 
@@ -138,18 +177,22 @@ def reader_options(tokenizer: Wav2Vec2CTCTokenizer) -> dict:
     return dict(characters=tokenizer.characters, unk_id=tokenizer.unk_token_id)
 
 
-def order_digest(config: RunConfig, index: Index) -> str:
+def order_digest(config: RunConfig, index: Index, num_hosts: int = 1) -> str:
     """Names what the order of batches depends on: a run is resumed only with the same.
 
     Args:
         config: Seed, split, batch settings and augmentation enter.
         index: Names and lengths of the shards enter.
+        num_hosts: Hosts that share every update.
     Returns:
         A short hexadecimal digest.
     """
     shards = [[shard.file, shard.records, shard.bytes] for shard in index.shards(config.train_split)]
-    parts = [config.seed, config.train_split, asdict(config.batches), shards]
-    parts.append(ORDER_VERSION)
+    batches = asdict(config.batches)
+    del batches["device_seconds"]  # how an update is computed changes no order
+    parts = [config.seed, config.train_split, batches, shards, ORDER_VERSION]
     if config.augment.changes_anything:  # without, the digest is that of runs begun before there was augmentation
         parts.append(asdict(config.augment))
+    if num_hosts > 1:
+        parts.append(num_hosts)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

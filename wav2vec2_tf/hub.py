@@ -7,12 +7,13 @@ import dataclasses
 import re
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from convert.assign import assign, check_finite, fill, named_weights
 from convert.audit import Audit, audit
@@ -159,21 +160,35 @@ def save(model, folder) -> None:
         OSError: The folder cannot be written, as when the disk is full.
         ValueError: It is a URL.
     """
-    folder = make_folder(folder)
-    weights = [(theirs, name, weight) for theirs, (name, weight) in named_weights(model).items()]
-    arrays = {theirs: partial(_to_theirs, name, weight) for theirs, name, weight in weights}
-    shapes = {theirs: name.to_theirs(np.broadcast_to(_ZERO, weight.shape)).shape for theirs, name, weight in weights}
+    prepare_save(model)(folder)
+
+
+def prepare_save(model, read: Callable[[Any], Any] = tf.convert_to_tensor) -> Callable[[str | Path], None]:
+    """Takes a model's weights as they are now, and gives the function that writes them to a folder, as `save` does.
+
+    Args:
+        model: Wav2Vec2ForCTC, free to change before the function is called.
+        read: Gives a variable's value, which later updates must not change, as something NumPy takes.
+    """
+    weights = [(theirs, name, read(weight)) for theirs, (name, weight) in named_weights(model).items()]
+    arrays = {theirs: partial(_to_theirs, name, value) for theirs, name, value in weights}
+    shapes = {theirs: name.to_theirs(np.broadcast_to(_ZERO, value.shape)).shape for theirs, name, value in weights}
     config = model.config.to_json()
-    write_together(
-        {
-            folder / WEIGHTS_FILE: lambda path: write_safetensors(path, shapes, arrays),
-            folder / CONFIG_FILE: lambda path: path.write_text(config, encoding="utf-8"),
-        }
-    )
+
+    def write(folder: str | Path) -> None:
+        folder = make_folder(folder)
+        write_together(
+            {
+                folder / WEIGHTS_FILE: lambda path: write_safetensors(path, shapes, arrays),
+                folder / CONFIG_FILE: lambda path: path.write_text(config, encoding="utf-8"),
+            }
+        )
+
+    return write
 
 
-def _to_theirs(name, weight) -> np.ndarray:
-    return name.to_theirs(weight.numpy())
+def _to_theirs(name, value) -> np.ndarray:
+    return name.to_theirs(np.asarray(value))
 
 
 def push(model, repo_id: str, **settings) -> str:

@@ -82,6 +82,10 @@ class Wav2Vec2Model(keras.Model):
 
     freeze_feature_extractor = freeze_feature_encoder  # the earlier TF port's name
 
+    def gradient_checkpointing_enable(self):
+        """Keeps only each block's input for the backward pass, from the next trace on: less memory for more time."""
+        self.encoder.gradient_checkpointing = True
+
     def next_seed(self):
         """Gives the next pair of the model's own generator, int32 [2]; its state is saved with the model by Keras."""
         return tf.cast(self._seeds.next(), tf.int32)

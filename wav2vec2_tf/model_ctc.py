@@ -75,6 +75,10 @@ class Wav2Vec2ForCTC(keras.Model):
 
     freeze_feature_extractor = freeze_feature_encoder  # the earlier TF port's name
 
+    def gradient_checkpointing_enable(self):
+        """Keeps only each block's input for the backward pass, from the next trace on: less memory for more time."""
+        self.wav2vec2.gradient_checkpointing_enable()
+
     @classmethod
     def from_pretrained(
         cls,

@@ -7,6 +7,7 @@ import pytest
 from tests.tones import MODEL, make_shards
 from train import evaluate
 from train.__main__ import main
+from train.preemption import Preempted
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,15 @@ def test_resuming_ends_with_status_0_and_names_the_model(flags, best, capsys):
 def test_a_batch_that_is_not_learned_is_status_1(flags, capsys):
     assert main([*flags, "--overfit-one-batch", "--steps", "1"]) == 1
     assert "FAILED after 1 steps" in capsys.readouterr().out
+
+
+def test_sigterm_is_status_75_and_tells_where_the_run_stands(flags, monkeypatch, capsys):
+    def terminated(*_):
+        raise Preempted("SIGTERM: step 7 of 9 is saved")
+
+    monkeypatch.setattr("train.loop.train", terminated)
+    assert main([*flags, "--resume"]) == 75
+    assert "step 7 of 9 is saved" in capsys.readouterr().err
 
 
 def test_ctrl_c_is_status_130_and_tells_how_to_go_on(flags, best, monkeypatch, capsys):

@@ -15,8 +15,8 @@ def variables():
 
 
 def update(optimizer, weights, gradients=GRADIENTS, rate=0.1, clip_norm=0.0):
-    strategy, tensors = tf.distribute.get_strategy(), [tf.constant(g) for g in gradients]
-    return float(strategy.run(apply_gradients, (optimizer, tensors, weights, tf.constant(rate), clip_norm)))
+    tensors, options = [tf.constant(g) for g in gradients], dict(rate=tf.constant(rate), count=1.0, clip_norm=clip_norm)
+    return float(tf.sqrt(tf.reduce_sum(apply_gradients(optimizer, tensors, weights, **options))))
 
 
 def adamw(weight, gradient, config, rate, decays):

@@ -9,6 +9,7 @@ from wav2vec2_tf.layers.attention import Attention, attention_mask
 from wav2vec2_tf.layers.chance import coin, dropout, fold
 from wav2vec2_tf.layers.initial import random
 from wav2vec2_tf.layers.positional import positional_embedding
+from wav2vec2_tf.layers.recompute import read, recompute
 from wav2vec2_tf.layers.relative_position import RelativePosition
 
 
@@ -82,8 +83,8 @@ class Encoder(keras.layers.Layer):
     """Positional embedding and blocks: [B, T, C] -> [B, T, C], with LayerDrop in training."""
 
     def __init__(self, config, **kwargs):
-        super().__init__(**kwargs)
-        self.config = config
+        super().__init__(autocast=False, **kwargs)  # the weights that `read` gives are the stored ones; blocks cast
+        self.config, self.gradient_checkpointing = config, False
         self.pos_conv_embed = positional_embedding(config, name="pos_conv_embed")
         relative = config.model_type == "wavlm"
         self.relative_position = RelativePosition(config, name="relative_position") if relative else None
@@ -124,6 +125,17 @@ class Encoder(keras.layers.Layer):
     def _maybe_skip(self, block, x, visible, seed, positions):
         """Runs a block, or in training skips it with probability `layerdrop`, drawn anew at every step."""
         if seed is None or self.config.layerdrop == 0:
-            return block(x, visible, seed=seed, positions=positions)
+            return self._runner(block, x, visible, seed, positions)()
         skip = coin(self.config.layerdrop, fold(seed, 0))
-        return tf.cond(skip, lambda: x, lambda: block(x, visible, seed=fold(seed, 1), positions=positions))
+        return tf.cond(skip, lambda: x, self._runner(block, x, visible, fold(seed, 1), positions))
+
+    def _runner(self, block, x, visible, seed, positions):
+        """Gives a function that runs a block; in training perhaps with nothing kept for the backward pass but `x`."""
+        if seed is None or not self.gradient_checkpointing:
+            return lambda: block(x, visible, seed=seed, positions=positions)
+
+        def forward(x, positions=None):
+            return block(x, visible, seed=seed, positions=positions)
+
+        tensors, state = [x] if positions is None else [x, positions], read(block)
+        return lambda: recompute(forward, tensors, state)

@@ -1,0 +1,33 @@
+import os
+import threading
+
+import pytest
+
+from train.background import Background
+
+
+def test_a_failed_job_is_told_at_the_next_look_and_no_other_is_done():
+    work, done = Background(), []
+    work.submit(lambda: done.append(1))
+    work.submit(lambda: 1 / 0)
+    work.submit(lambda: done.append(2))
+    work.close()
+    with pytest.raises(ZeroDivisionError):
+        work.check()
+    work.wait()
+    assert done == [1]
+
+
+def test_nothing_is_told_while_a_job_is_under_way():
+    work, go = Background(), threading.Event()
+    work.submit(go.wait)
+    work.check()
+    go.set()
+    work.wait()
+
+
+def test_jobs_give_way_to_training():
+    work, found = Background(), []
+    work.submit(lambda: found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+    work.wait()
+    assert found[0] > os.getpriority(os.PRIO_PROCESS, 0)

@@ -1,0 +1,108 @@
+"""Each kind of optimizer against NumPy, the head's own rate, and what state they keep."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from train.config import OptimizerConfig
+from train.optimizer_kinds import make_optimizer
+
+MATRIX, VECTOR = np.array([[1.0, -2.0, 0.5], [3.0, 4.0, 1.0]], np.float32), np.array([0.5, -0.5], np.float32)
+GRADIENTS = [np.array([[0.3, -0.1, 0.2], [0.1, 0.2, -0.4]], np.float32), np.array([1.0, 2.0], np.float32)]
+RATE = 0.01
+
+
+def variables(name="body"):
+    """A matrix and a vector of a layer of this name."""
+    with keras.name_scope(name):
+        return [keras.Variable(value, name="weight") for value in (MATRIX, VECTOR)]
+
+
+def steps(config, weights, count=1):
+    """Takes some steps with the same gradients; gives how far each weight went in all."""
+    before = [weight.numpy() for weight in weights]
+    optimizer = make_optimizer(config, weights)
+    optimizer.build(weights)
+    apply = tf.function(lambda: optimizer.apply([tf.constant(g) for g in GRADIENTS], weights), autograph=False)
+    optimizer.learning_rate.assign(RATE)
+    for _ in range(count):
+        apply()
+    return [old - weight.numpy() for old, weight in zip(before, weights, strict=True)]
+
+
+def test_sgd_moves_against_the_gradient():
+    for moved, gradient in zip(steps(OptimizerConfig("sgd", beta_1=0.0), variables()), GRADIENTS, strict=True):
+        np.testing.assert_allclose(moved, RATE * gradient, rtol=1e-4)
+
+
+def test_the_momentum_of_sgd_adds_up():
+    for moved, gradient in zip(steps(OptimizerConfig("sgd", beta_1=0.9), variables(), 2), GRADIENTS, strict=True):
+        np.testing.assert_allclose(moved, RATE * gradient * (1 + 1.9), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_the_first_step_of_adam_is_as_long_as_the_rate(name):
+    for moved, gradient in zip(steps(OptimizerConfig(name), variables()), GRADIENTS, strict=True):
+        np.testing.assert_allclose(moved, RATE * np.sign(gradient), rtol=1e-3)
+
+
+def test_adagrad_divides_by_the_root_of_all_squares():
+    for moved, gradient in zip(steps(OptimizerConfig("adagrad"), variables(), 2), GRADIENTS, strict=True):
+        first, second = np.sqrt(0.1 + gradient**2), np.sqrt(0.1 + 2 * gradient**2)
+        np.testing.assert_allclose(moved, RATE * gradient * (1 / first + 1 / second), rtol=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_our_adafactor_steps_as_keras_s_does(count):
+    theirs = variables()
+    optimizer = keras.optimizers.Adafactor(RATE, relative_step=False)
+    optimizer.build(theirs)
+    for _ in range(count):
+        optimizer.apply([tf.constant(g) for g in GRADIENTS], theirs)
+    for moved, start, weight in zip(
+        steps(OptimizerConfig("adafactor"), variables(), count), (MATRIX, VECTOR), theirs, strict=True
+    ):
+        np.testing.assert_allclose(moved, start - weight.numpy(), rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "per_weight"), [("adamw", 2), ("adam", 2), ("adagrad", 1), ("sgd", 1), ("adafactor", 0)]
+)
+def test_state_of_a_large_matrix_is_so_many_numbers_per_weight(name, per_weight):
+    matrix = keras.Variable(np.zeros([300, 400], np.float32))
+    optimizer = make_optimizer(OptimizerConfig(name), [matrix])
+    optimizer.build([matrix])
+    numbers = sum(np.prod(variable.shape) for variable in optimizer.variables)
+    assert numbers / matrix.numpy().size == pytest.approx(per_weight, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adafactor", "adagrad", "sgd"])
+def test_the_head_learns_at_its_own_rate_and_decays_with_it(name):
+    config = OptimizerConfig(name, weight_decay=0.3)
+    plain = steps(config, variables("lm_head"))
+    fast = steps(OptimizerConfig(name, weight_decay=0.3, head_scale=10.0), variables("lm_head"))
+    body = steps(OptimizerConfig(name, weight_decay=0.3, head_scale=10.0), variables())
+    for slow, quick, same in zip(plain, fast, body, strict=True):
+        np.testing.assert_allclose(quick, 10 * slow, rtol=0.05)  # decay and step act one after the other
+        np.testing.assert_array_equal(same, slow)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adafactor", "adagrad", "sgd"])
+def test_decay_shrinks_matrices_by_rate_times_decay_and_spares_vectors(name):
+    plain, decayed = (steps(OptimizerConfig(name, weight_decay=decay), variables()) for decay in (0.0, 0.3))
+    np.testing.assert_allclose(decayed[0] - plain[0], RATE * 0.3 * MATRIX, rtol=0.05)
+    np.testing.assert_array_equal(decayed[1], plain[1])
+
+
+def test_weights_that_get_no_gradient_neither_move_nor_decay_and_their_average_stays():
+    """As while the body is frozen: the head alone is applied."""
+    body, head = variables("body"), variables("lm_head")
+    optimizer = make_optimizer(OptimizerConfig(weight_decay=0.3, ema_momentum=0.5), [*body, *head])
+    optimizer.build([*body, *head])
+    for _ in range(3):
+        optimizer.apply([tf.constant(g) for g in GRADIENTS], head)
+    np.testing.assert_array_equal(body[0], MATRIX)
+    assert np.abs(head[0].numpy() - MATRIX).max() > 0
+    optimizer.finalize_variable_values([*body, *head])
+    np.testing.assert_array_equal(body[0], MATRIX)
