@@ -42,6 +42,8 @@ EXTRAS = {
         "ruff           == 0.17.*",  # a linter's rules move with its version
     ],
     "tfio": ["tensorflow-io >= 0.37, < 0.38"],  # s3:// and az:// only; its native code wants TensorFlow 2.16
+    # both hold the same files, and tensorflow-tpu's must win (docs/training_at_scale.md); later libtpu's lack symbols
+    "tpu": ["tensorflow == 2.20.*", "tensorflow-tpu == 2.20.*", "libtpu == 0.0.21"],
 }
 
 setup(
