@@ -45,6 +45,8 @@ EXTRAS = {
     ],
     # s3:// and az:// only. Its native code wants TensorFlow 2.16: an environment of its own, as `make test-tfio` makes.
     "tfio": ["tensorflow-io >= 0.37, < 0.38", "tensorflow >= 2.16, < 2.17"],
+    # both hold the same files, and tensorflow-tpu's must win (docs/training_at_scale.md); later libtpu's lack symbols
+    "tpu": ["tensorflow == 2.20.*", "tensorflow-tpu == 2.20.*", "libtpu == 0.0.21"],
 }
 
 setup(

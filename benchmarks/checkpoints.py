@@ -1,6 +1,6 @@
 """What does writing a checkpoint of the base model cost the updates beside which it is written?
 
-    python -m benchmarks.checkpoints [--shape 2x5] [--rounds 5] [--out FOLDER]
+    python -m benchmarks.checkpoints [--shape 2x5] [--rounds 5] [--layers 12] [--out FOLDER]
 
 Each round makes some updates alone, then one after a checkpoint was begun, then more until it is on the disk. «stall»
 is how much longer the update after the beginning takes, with the taking of the values itself; «all» the time that all
@@ -47,9 +47,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", default="2x5", help="rows x seconds")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--layers", type=int, default=12, help="less than 12 only to try this program out")
     parser.add_argument("--out", default=None, help="folder on the disk to measure; default: a temporary one")
     options = parser.parse_args()
-    model = Wav2Vec2ForCTC(Wav2Vec2Config.base())
+    model = Wav2Vec2ForCTC(Wav2Vec2Config.base(num_hidden_layers=options.layers))
     model.freeze_feature_encoder()
     optimizer = build_optimizer(OptimizerConfig(), model.trainable_variables)
     processor = Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer({"<pad>": 0, "<unk>": 1, "|": 2}))

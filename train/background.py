@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-_LEAST_URGENT = 19
+_LESS_URGENT = 10  # of 20 steps: a tenth of a core that training wants as well
 
 
 class Background:
@@ -53,4 +53,5 @@ class Background:
 
 def _give_way() -> None:
     with contextlib.suppress(OSError):  # Linux alone knows priorities of threads
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LEAST_URGENT)
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(own + _LESS_URGENT, 19))

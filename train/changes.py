@@ -15,6 +15,7 @@ from train.config import RunConfig
 UPDATES_STAY = (
     *("data", "out", "augment.*"),  # where things are; the digest knows shards and augmentation
     *("eval_every", "save_every", "patience", "log_every", "profile_steps", "guard.*", "keep_last", "keep_best"),
+    *("cache", "cache_gigabytes", "input_host"),
     # the same updates in value, if not in bits
     *("strategy", "tpu", "batches.device_seconds", "gradient_checkpointing", "jit_compile"),
 )

@@ -142,7 +142,8 @@ class Evaluator:
         self.model, self.processor, self.index, self.split = model, processor, index, split
         self.cluster = cluster or Cluster()
         self.buckets = host_share(plan(index, split, self._sizes(config)), self.cluster.num_hosts)
-        self.replica = tf.function(self._hear, jit_compile=jit_compile, autograph=False)
+        compiled = jit_compile and self.cluster.kind != "TPU"  # there everything is, without asking
+        self.replica = tf.function(self._hear, jit_compile=compiled or None, autograph=False)
         self.predict = Compiled(self._predict, self.cluster, report)
 
     def _sizes(self, config: BatchConfig) -> BatchConfig:

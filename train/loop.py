@@ -15,8 +15,7 @@ from data_tools.cache import ShardCache
 from data_tools.index import load_index
 from data_tools.place import Place
 from data_tools.reader import batches, plan_epoch
-from train.background import Background
-from train.checkpoints import CheckpointError, State, load_checkpoint, prepare_checkpoint, reading
+from train.checkpoints import CheckpointError, State, load_checkpoint, reading
 from train.config import RunConfig
 from train.evaluator import Evaluation, Evaluator
 from train.layout import device_samples, host_share, split
@@ -25,7 +24,8 @@ from train.monitor import Monitor
 from train.optimizer import averaged_weights, build_optimizer
 from train.preemption import Preempted, Preemption
 from train.recipes import RECIPES
-from train.run_folder import Logs, Start, begin, prepare, prepare_best, save_config
+from train.run_folder import Start, begin, prepare, save_config
+from train.saver import Saver
 from train.schedules import learning_rate
 from train.setup import build_model, check_feasible, load_processor, order_digest, plan, reader_options
 from train.step import TrainStep
@@ -116,8 +116,6 @@ class Loop:
         )  # fmt: skip
         self.num_steps = config.steps or sum(map(self._epoch_batches, range(config.epochs)))
         self.state = State(order=order_digest(config, self.index, cluster.num_hosts))
-        self.background = Background()
-        self.write_best = None
         self.last = None
 
     def start(self) -> None:
@@ -128,11 +126,10 @@ class Loop:
             OSError: The folder cannot be written.
         """
         self._restore()
-        run = Place.of(self.config.out)
         if self.cluster.is_chief:
-            prepare(run)
+            prepare(Place.of(self.config.out))
             save_config(self.config, self.model.config)
-        self.logs = Logs(run, self.state, self.cluster.is_chief)
+        self.saver = Saver(self.config, self.state, self.cluster.is_chief)
         for line in (*self.begun.notes, *(RECIPES[self.config.recipe].lines() if self.config.recipe else ())):
             self.report(line)
         hours = self.index.lengths(self.config.train_split).sum() / SAMPLE_RATE_HZ / 3600
@@ -161,7 +158,7 @@ class Loop:
 
     def run(self) -> Result:
         """Works until the last step; returns how it ended."""
-        self.monitor = Monitor(self.config, self.logs.folder, self.step, self.report)
+        self.monitor = Monitor(self.config, self.saver.logs, self.step, self.report)
         self.bar = tqdm(total=self.num_steps, initial=self.state.step, unit="step", disable=None, smoothing=0.05)
         try:
             if self.state.step and self._evaluation_due() and (self._is_over() or self.state.wer is None):
@@ -176,9 +173,8 @@ class Loop:
         finally:
             self.bar.close()
             self.monitor.close()
-            self.background.submit(self.logs.upload)
-            self.background.close()
-        self.background.wait()  # for its errors
+            self.saver.close()
+        self.saver.wait()  # for its errors
         return Result(self.state.step, self.state.best_wer, self.last)
 
     def _plan_options(self, epoch: int) -> dict:
@@ -240,7 +236,7 @@ class Loop:
             self.monitor.line(step=step, rate_of=self._rate, epoch=epoch, steps_left=self.num_steps - step)
         if save:
             self._save(evaluate and not stop, stop)
-        self.background.check()
+        self.saver.check()
 
     def _evaluation_due(self) -> bool:
         step, every = self.state.step, self.config.eval_every
@@ -267,26 +263,11 @@ class Loop:
                 self.last = self._evaluate()
         except Preempted:
             stop = True
-        self.background.wait()  # so that values are held in memory for one checkpoint at most
-        if self.cluster.is_chief:
-            self.background.submit(self._checkpoint())
-            self.background.submit(self.logs.upload)
+        self.saver.checkpoint(self.model, self.processor, self.optimizer, self.state)
         if stop:
-            self.background.wait()
+            self.saver.wait()
             raise Preempted(f"SIGTERM: step {self.state.step} of {self.num_steps} is saved; go on with --resume")
         self.monitor.restart_clock()
-
-    def _checkpoint(self) -> Callable[[], None]:
-        run, keep = Place.of(self.config.out), (self.config.keep_last, self.config.keep_best)
-        write = prepare_checkpoint(run, self.model, self.processor, self.optimizer, self.state, *keep)
-        best, self.write_best = self.write_best, None
-
-        def job() -> None:
-            if best is not None:  # before the checkpoint that tells of it
-                best()
-            write()
-
-        return job
 
     def _evaluate(self) -> Evaluation:
         start = time.monotonic()
@@ -298,9 +279,8 @@ class Loop:
             if self.state.wer is None:  # else this very step was evaluated before it was resumed
                 stale = 0 if wer < before else stale + 1
             self.state = replace(self.state, wer=wer, best_wer=min(wer, before), stale=stale)
-            if best and self.cluster.is_chief:
-                self.background.wait()
-                self.write_best = prepare_best(Place.of(self.config.out), self.model, self.processor, evaluation)
+            if best:
+                self.saver.take_best(self.model, self.processor, evaluation)
         self.report(evaluation.samples())
         marks = f" time={clock(time.monotonic() - start)}" + (" best" if best else "")
         self.report(f"step={self.state.step} {evaluation.line()}{marks}")

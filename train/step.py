@@ -158,8 +158,9 @@ class TrainStep:
         self.do_normalize, self.applied = do_normalize, dict(clip_norm=clip_norm, skip=skip)
         self.variables, self.freeze_steps = model.trainable_variables, freeze_steps
         self.blocks = list(dict.fromkeys(block_of(variable.path) for variable in self.variables))
-        self.sums = tf.function(self._sums, jit_compile=jit_compile and cluster.kind == "CPU", autograph=False)
-        self.replica = tf.function(self._replica, jit_compile=jit_compile and cluster.kind == "GPU", autograph=False)
+        compiled = cluster.kind if jit_compile else None  # on a TPU everything is, without asking
+        self.part = tf.function(self._part, jit_compile=compiled == "CPU" or None, autograph=False)
+        self.replica = tf.function(self._replica, jit_compile=compiled == "GPU" or None, autograph=False)
         self.compiled = Compiled(self._update, cluster, report)
 
     def __call__(self, blocks: tuple[dict, ...], step: int, rate: float) -> Counts:
@@ -187,7 +188,7 @@ class TrainStep:
         """Does one replica's part of an update: all of them hold the same weights and counts afterwards."""
         replica, parts = tf.distribute.get_replica_context(), block["audio"].shape[0]
         variables = self._learning(frozen)
-        totals = self.sums(block, seed, tf.cast(replica.replica_id_in_sync_group * parts, tf.int32), frozen)
+        totals = self._sums(block, seed, tf.cast(replica.replica_id_in_sync_group * parts, tf.int32), frozen)
         sums, heard, *gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, totals)  # the only reduction
         counts = dict(zip(SUMS, tf.unstack(sums), strict=True))
         feasible = tf.maximum(counts["utterances"] - counts["infeasible"], 1)
@@ -210,10 +211,10 @@ class TrainStep:
         """
         parts = block["audio"].shape[0]
         if parts == 1:
-            return self._part({name: value[0] for name, value in block.items()}, fold(seed, first), frozen)
+            return self.part({name: value[0] for name, value in block.items()}, fold(seed, first), frozen)
 
-        def add(i, totals):
-            part = self._part({name: value[i] for name, value in block.items()}, fold(seed, first + i), frozen)
+        def add(i, totals):  # on CPUs outside of XLA, whose loops use one core
+            part = self.part({name: value[i] for name, value in block.items()}, fold(seed, first + i), frozen)
             return i + 1, [total + value for total, value in zip(totals, part, strict=True)]
 
         sizes = [[len(SUMS)], [self.model.config.vocab_size]]

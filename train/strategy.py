@@ -119,6 +119,7 @@ class Cluster:
         """Lists the workers that take no connection; if all do, those that TensorFlow names: they may hang."""
         others = [i for i in range(len(self.workers)) if i != self.host]
         named = set(map(int, re.findall(r"/task:(\d+)", message)))
+        named |= {0} if "CoordinationService" in message else set()  # which runs in the chief
         return [i for i in others if not _answers(self.workers[i])] or [i for i in others if i in named]
 
 
@@ -223,5 +224,6 @@ def _tpu(name: str) -> Cluster:
     except (ValueError, OSError, tf.errors.OpError) as error:
         raise ValueError(
             f"--strategy tpu finds no TPU under --tpu {name} ({str(error).splitlines()[0]}). On a TPU VM install the "
-            "extra (`pip install wav2vec2-tf[tpu]`) and leave --tpu away; elsewhere give the name of the TPU."
+            "extra (`pip install wav2vec2-tf[tpu]`, see docs/training_at_scale.md) and leave --tpu away; elsewhere "
+            "give the name of the TPU."
         ) from error

@@ -16,9 +16,8 @@ def python(*arguments) -> str:
     return done.stdout
 
 
-def two_workers(*arguments) -> list[str]:
-    """Runs the same command as both workers of a cluster; returns what each printed, and fails where one fails."""
-    workers = start_workers(*arguments)
+def finish(workers: list[subprocess.Popen]) -> list[str]:
+    """Waits for workers; returns what each printed, and fails where one failed."""
     ends = [worker.communicate() for worker in workers]
     for worker, (_, errors) in zip(workers, ends, strict=True):
         assert worker.returncode == 0, errors[-4000:]

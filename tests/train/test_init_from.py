@@ -137,3 +137,19 @@ def test_a_model_of_the_hub_is_evaluated(hub, tuned, shards, tmp_path, capsys):
     assert "--model org/tuned is no folder here. Say with --out" in capsys.readouterr().err
     assert evaluate.main([*arguments, "--out", str(tmp_path / "results")]) == 0
     assert (tmp_path / "results" / "eval-dev.json").is_file()
+
+
+@pytest.mark.filterwarnings("ignore:.*lm_head starts at random")
+def test_adapters_and_a_new_head_learn_another_language_and_the_run_goes_on(changed, other_shards, tmp_path):
+    adapted = dict(model__adapter_attn_dim=4, model__do_stable_layer_norm=True)
+    source = changed(**adapted)
+    processor = load_processor(source)
+    build_model(source, processor.tokenizer).save_pretrained(tmp_path / "multilingual")
+    processor.save_pretrained(tmp_path / "multilingual")
+    settings = dict(init_from=str(tmp_path / "multilingual"), data=other_shards, trainable="adapters", new_head=True)
+    train(changed(**adapted, **settings, steps=1), report=quiet)
+    assert train(changed(**adapted, **settings, steps=2), resume=True, report=quiet).steps == 2
+    before, after = map(Wav2Vec2ForCTC.from_pretrained, (tmp_path / "multilingual", changed().out / "best"))
+    for old, new in zip(before.wav2vec2.weights, after.wav2vec2.weights, strict=True):
+        assert np.array_equal(old, new) != ("adapter_layer" in old.path)
+    assert after.lm_head.kernel.shape[1] < before.lm_head.kernel.shape[1]

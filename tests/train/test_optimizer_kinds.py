@@ -1,10 +1,14 @@
 """Each kind of optimizer against NumPy, the head's own rate, and what state they keep."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conftest import ROOT
 from train.config import OptimizerConfig
 from train.optimizer_kinds import make_optimizer
 
@@ -20,12 +24,17 @@ def variables(name="body"):
 
 
 def steps(config, weights, count=1):
-    """Takes some steps with the same gradients; gives how far each weight went in all."""
+    """Takes some steps with the same gradients, a share on each replica; gives how far each weight went in all."""
+    strategy = tf.distribute.get_strategy()
     before = [weight.numpy() for weight in weights]
     optimizer = make_optimizer(config, weights)
     optimizer.build(weights)
-    apply = tf.function(lambda: optimizer.apply([tf.constant(g) for g in GRADIENTS], weights), autograph=False)
     optimizer.learning_rate.assign(RATE)
+
+    def replica():
+        optimizer.apply([tf.constant(g / strategy.num_replicas_in_sync) for g in GRADIENTS], weights)
+
+    apply = tf.function(lambda: strategy.run(replica), autograph=False)
     for _ in range(count):
         apply()
     return [old - weight.numpy() for old, weight in zip(before, weights, strict=True)]
@@ -106,3 +115,28 @@ def test_weights_that_get_no_gradient_neither_move_nor_decay_and_their_average_s
     assert np.abs(head[0].numpy() - MATRIX).max() > 0
     optimizer.finalize_variable_values([*body, *head])
     np.testing.assert_array_equal(body[0], MATRIX)
+
+
+KINDS = ["adamw", "adafactor", "adagrad", "sgd"]
+
+
+def on_two_replicas() -> None:
+    """Prints how far weights end from where one device brings them, per kind."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for kind in KINDS:
+        config = OptimizerConfig(kind, head_scale=3.0, weight_decay=0.3)
+        with strategy.scope():
+            moved = steps(config, variables("lm_head"), 3)
+        expected = steps(config, variables("lm_head"), 3)
+        print(kind, max(np.abs(a - b).max() for a, b in zip(moved, expected, strict=True)))
+
+
+def test_every_kind_steps_on_two_replicas_as_on_one():
+    """In a process of its own: devices are divided before TensorFlow has begun."""
+    code = "from tests.train import test_optimizer_kinds as here; here.on_two_replicas()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    distances = dict(line.split() for line in done.stdout.splitlines())
+    assert list(distances) == KINDS, done.stderr
+    assert max(map(float, distances.values())) < 1e-6

@@ -4,8 +4,8 @@ import json
 import pytest
 
 from data_tools.place import Place
-from tests.tiny import tiny
 from train.checkpoints import CheckpointError, State, reading
+from train.config import architecture
 from train.run_folder import Logs, begin, prepare, save_config, told_by
 
 
@@ -13,7 +13,7 @@ from train.run_folder import Logs, begin, prepare, save_config, told_by
 def begun(config):
     """A run that ended before its first checkpoint."""
     prepare(Place.of(config.out))
-    save_config(config, tiny())
+    save_config(config, architecture(config))
     return config
 
 

@@ -100,6 +100,16 @@ def test_chance_is_a_function_of_seed_and_step(make, batch, config):
     assert losses[0] == losses[1] != losses[2]
 
 
+def test_every_part_of_every_replica_draws_for_itself_and_again_the_same(make, batch):
+    """Two parts of the same rows: were they drawn alike, the mean loss would be that of one."""
+    _, step = make(model__hidden_dropout=0.5)
+    (block,) = split(batch, 1)
+    twice = {name: tf.concat([value, value], 0) for name, value in block.items()}
+    one, two, again = (fetch([step((rows,), 0, 0.0)])[0].loss for rows in (block, twice, twice))
+    assert two == again
+    assert abs(two - one) > 1e-5 * one  # rounding is a hundred times smaller
+
+
 def test_each_shape_is_compiled_once_and_told(make, batch):
     lines = []
     _, step = make(report=lines.append)

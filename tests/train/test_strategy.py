@@ -42,6 +42,12 @@ def test_where_all_take_connections_those_that_tensorflow_names_are_told(request
         failing(Cluster(workers=(up, up, up), host=1), "unhealthy: /job:worker/replica:0/task:2, told task:1")
 
 
+def test_a_chief_that_hangs_is_known_by_its_service(request):
+    up = listening(request)
+    with pytest.raises(LostWorkerError, match=r"^worker 0 .*no longer answers"):
+        failing(Cluster(workers=(up, up), host=1), "Deadline Exceeded: /tensorflow.CoordinationService/Heartbeat")
+
+
 def test_an_error_of_ones_own_is_left_as_it_is(request):
     with pytest.raises(tf.errors.UnavailableError, match="my own shard"):
         failing(Cluster(workers=(listening(request),) * 2), "my own shard, read by /job:worker/task:0")
