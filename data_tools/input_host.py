@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
 
         try:
             status, answer = 200, json.dumps(self.service.prepare(self.rfile.read(int(self.headers["Content-Length"]))))
-        except (ValueError, OSError, KeyError, TypeError) as error:
+        except (ValueError, OSError, ImportError, KeyError, TypeError) as error:
             status, answer = 400, str(error)
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer.encode())))

@@ -110,7 +110,7 @@ def make_tfrecords(options: Options) -> Index:
         raise disk_error(options.out, error, "The shards are finished, their index is not.") from error
     if not index.splits:
         raise ValueError(f"All {len(utterances)} utterances were rejected; {options.out}/rejects.tsv says why.")
-    print(f"{told}\n{options.out}: shards, {', '.join(COMPANIONS)}, {INDEX_FILE}")
+    print(f"{told}\n{place}: shards, {', '.join(COMPANIONS)}, {INDEX_FILE}")
     return index
 
 

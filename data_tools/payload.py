@@ -22,6 +22,9 @@ def unpack(fields: dict, width: tf.Tensor) -> tf.Tensor:
     """
 
     def pcm():
+        wrong = tf.strings.length(fields["audio"]) != 2 * tf.cast(fields["num_samples"], tf.int32)
+        message = "Records hold more or fewer samples than they promise; see data_tools.inspect --verify. Their ids:"
+        tf.debugging.Assert(tf.logical_not(tf.reduce_any(wrong)), [message, tf.boolean_mask(fields["id"], wrong)])
         return tf.io.decode_raw(fields["audio"], tf.int16, fixed_length=2 * width)
 
     def mixed():

@@ -80,8 +80,7 @@ def plan_epoch(
             its labels, keeps speed 1.
         shortest_first: Batches come in order of their length instead of at random.
         window_bytes: Most bytes of shards to hold at a time (at least one shard is held; where hosts cannot be dealt
-            whole shards, two more); None: as `window_bytes_for` says, or 1 GB for
-            `shortest_first`.
+            whole shards, two more); None: as `window_bytes_for` says, or 1 GB for `shortest_first`.
         num_hosts: Readers that share the epoch. All get as many batches, of the same shapes in the same order; every
             record is with one of them.
         host: Which of them reads this, from 0.

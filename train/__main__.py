@@ -40,7 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(verdict.line())
                 return 0 if verdict.passed else 1
             result = train(request.config, request.resume, cluster)
-    except (OSError, ValueError, CheckpointError, DivergedError, LostWorkerError, tf.errors.OpError) as error:
+    except (
+        *(OSError, ValueError, ImportError, tf.errors.OpError),
+        *(CheckpointError, DivergedError, LostWorkerError),
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Preempted as notice:

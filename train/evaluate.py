@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(evaluation.samples(8))
         print(evaluation.line())
         evaluation.save(args.out or Path(args.model))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    except (OSError, ValueError, ImportError, tf.errors.OpError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -47,6 +47,7 @@ def test_an_empty_record_is_silent():
         (encode(CLIPS[0], "flac"), "flac", 999, "clip-0: 999 samples are promised, 1000 are there.*--verify"),
         (encode(CLIPS[0], "flac")[:-50] + b"x" * 50, "flac", 1_000, "clip-0: .*--verify"),
         (b"fLaC and so on", "flac", 1_000, "clip-0: its audio is no FLAC stream.*--verify"),
+        (encode(CLIPS[0], "pcm"), "pcm", 999, "more or fewer samples than they promise; see .*clip-0"),
         (b"", "opus", 1_000, "clip-0: its encoding is 'opus'; .*--verify"),
     ],
 )
