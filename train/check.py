@@ -70,7 +70,7 @@ class Verdict:
 
     def line(self) -> str:
         """Says it in a sentence."""
-        who = f"{self.cluster.replicas} replicas on {self.cluster.num_hosts} hosts"
+        who = f"{self.cluster.replicas} replicas (hosts: {self.cluster.num_hosts})"
         if self.passed:
             return f"check: PASSED. {who} compute what one device computes."
         return (
