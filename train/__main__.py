@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from train.loop import train
     from train.monitor import DivergedError
     from train.overfit import overfit_one_batch
+    from train.plan import make_plan, parse_devices
+    from train.plan_report import describe_plan
     from train.preemption import STATUS, Preempted
     from train.strategy import LostWorkerError, make_cluster
 
@@ -33,6 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             verdict = overfit_one_batch(request.config)
             print(verdict.line())
             return 0 if verdict.learned else 1
+        if request.plan:
+            plan = make_plan(request.config, parse_devices(request.plan))
+            print(describe_plan(plan))
+            return 0 if plan.fits else 1
         cluster = make_cluster(request.config)
         with cluster.explained():
             if request.check:
