@@ -55,12 +55,12 @@ class Program:
     """A train step ready for the TPU compiler.
 
     Attributes:
-        hlo: HloModuleProto, serialized.
+        hlo: HloModuleProto, serialized; or its text.
         aliases: Number of a result -> number of the argument whose memory it takes: what is updated in place.
         returned: Results that are no variable: the step's counts.
     """
 
-    hlo: bytes
+    hlo: bytes | str
     aliases: dict[int, int]
     returned: int
 
@@ -78,7 +78,16 @@ class Replica:
         return [xla_all_reduce(value, self.group, reduce_op="Add", mode="CrossReplica") for value in values]
 
 
-def lower(config: RunConfig, model_config, parts: int, rows: int, samples: int, labels: int, replicas=1) -> Program:
+def lower(
+    config: RunConfig,
+    model_config,
+    parts: int,
+    rows: int,
+    samples: int,
+    labels: int,
+    replicas: int = 1,
+    stage: str = "hlo_serialized",
+) -> Program:
     """Turns the update of a run into a program for XLA.
 
     Args:
@@ -89,6 +98,7 @@ def lower(config: RunConfig, model_config, parts: int, rows: int, samples: int, 
         samples: S, samples per row.
         labels: U, labels per row.
         replicas: How many share the update.
+        stage: `hlo_serialized`, or `hlo` for text.
     Returns:
         The program.
     """
@@ -109,7 +119,7 @@ def lower(config: RunConfig, model_config, parts: int, rows: int, samples: int, 
     specs = [tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.float32), *specs]
     with mock.patch.object(tf.distribute, "get_replica_context", return_value=Replica(replicas)):
         graph = function.get_concrete_function(*specs)
-        hlo = function.experimental_get_compiler_ir(*specs)(stage="hlo_serialized", platform_name="CPU")
+        hlo = function.experimental_get_compiler_ir(*specs)(stage=stage, platform_name="CPU")
     updated = {id(v.value.handle) for v in (*step.variables, *step.optimizer.variables)}
     places = [len(specs) + i for i, handle in enumerate(graph.captured_inputs) if id(handle) in updated]
     returned = len(tf.nest.flatten(graph.structured_outputs))
