@@ -91,4 +91,5 @@ def test_check_fails_where_losses_weights_or_replicas_differ(change):
     assert Verdict(Cluster(), 1e-3, (same, same)).passed
     verdict = Verdict(Cluster(), 1e-3, (same, dataclasses.replace(same, **change)))
     assert not verdict.passed
-    assert "do not compute what one device computes" in verdict.line()
+    assert not Verdict(Cluster(), 1e-3, (same,), other_hosts=False).passed
+    assert "do not compute what one device computes (more than 0.001 apart)" in verdict.line()
