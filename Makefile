@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 TORCH  ?= .venv-torch
 TFIO   ?= .venv-tfio
+TPU    ?= .venv-tpu
 RUNS   ?= runs
 SPEECH ?= ../shared/speech
 AN4    ?= $(SPEECH)/an4
@@ -21,7 +22,7 @@ DEMO_CLIP  ?= test/0018-belinda.ogg
 
 .PHONY: help
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: venv
 venv: $(VENV)/installed  ## the environment, without what only tests need
@@ -88,6 +89,16 @@ parity: $(VENV)/installed $(TORCH)/installed  ## every architecture at its real 
 	$(PY) -m benchmarks.parity --torch-python $(TORCH)/bin/python --speech $(SPEECH)
 	$(PY) -m benchmarks.loading --torch-python $(TORCH)/bin/python
 
+# The TPU compiler comes with libtpu and is called through JAX, in an environment of its own.
+$(TPU)/installed: | $(PY)
+	$(PYTHON) -m venv $(TPU)
+	$(TPU)/bin/python -m pip install --quiet --disable-pip-version-check jax==0.10.2 jaxlib==0.10.2 libtpu==0.0.51
+	@touch $@
+
+.PHONY: tpu-compile
+tpu-compile: $(VENV)/installed $(TPU)/installed  ## the train step compiled for TPUs, without one (hours on two cores; TPU_FLAGS="--models base --devices v5e")
+	$(PY) -m benchmarks.tpu_compile --tpu-python $(TPU)/bin/python $(TPU_FLAGS)
+
 .PHONY: an4
 an4: $(VENV)/installed  ## real speech: AN4 from random weights (AN4=folder with manifest.tsv; up to an hour on two cores)
 	@test -f $(AN4)/manifest.tsv || { echo "No manifest.tsv in $(AN4). Name the folder: make an4 AN4=..." >&2; exit 1; }
@@ -104,4 +115,4 @@ clean:  ## caches and the demo's output; runs of your own and the environment st
 
 .PHONY: distclean
 distclean: clean  ## the environment as well
-	rm -rf $(VENV) $(TORCH) $(TFIO)
+	rm -rf $(VENV) $(TORCH) $(TFIO) $(TPU)

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from data_tools.place import Place
 from train.background import Background
-from train.checkpoints import State, prepare_checkpoint
+from train.checkpoints import Memory, State, prepare_checkpoint
 from train.config import OptimizerConfig
 from train.layout import split
 from train.optimizer import build_optimizer
@@ -66,11 +66,12 @@ def main() -> int:
     alone, stalls, extra, in_turn, taken = [], [], [], [], []
     update()
     with tempfile.TemporaryDirectory(dir=options.out) as folder:
-        run, work = Place.of(Path(folder)), Background()
+        run, work, memory = Place.of(Path(folder)), Background(), Memory()
+        prepare_checkpoint(run, model, processor, optimizer, State(), memory, keep_last=1)()  # the first makes memory
         for i in range(options.rounds):
             alone += [update() for _ in range(ALONE)]
             start = time.perf_counter()
-            write, done = prepare_checkpoint(run, model, processor, optimizer, State(step=i), keep_last=1), []
+            write, done = prepare_checkpoint(run, model, processor, optimizer, State(step=i), memory, keep_last=1), []
             taken.append(time.perf_counter() - start)
             work.submit(lambda write=write, done=done: (write(), done.append(True)))
             beside = [update()]
@@ -81,7 +82,7 @@ def main() -> int:
             extra.append(taken[-1] + sum(beside) - usual * len(beside))
             work.wait()
             start = time.perf_counter()
-            prepare_checkpoint(run, model, processor, optimizer, State(step=i), keep_last=1)()
+            prepare_checkpoint(run, model, processor, optimizer, State(step=i), memory, keep_last=1)()
             in_turn.append(time.perf_counter() - start)
     usual = statistics.median(alone)
     print("| shape | update alone s | taking values s | stall s | stall of an update | all s | in turn s |")

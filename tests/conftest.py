@@ -58,6 +58,14 @@ def files_end_at():
     return _files_end_at
 
 
+@pytest.fixture(scope="session")
+def xla_bytes(tmp_path_factory) -> dict[str, int]:
+    """What XLA sets aside for steps of a tiny model (`tests.xla_memory`)."""
+    from tests.xla_memory import measure
+
+    return measure(tmp_path_factory.mktemp("xla"))
+
+
 @pytest.fixture
 def hub_cache(tmp_path, monkeypatch):
     """An empty cache of huggingface_hub, and no token from the machine."""

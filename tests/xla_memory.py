@@ -16,6 +16,10 @@ ROOT = Path(__file__).parents[1]
 QUICK = "--xla_dump_hlo_as_text --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
+SIZES = dict(hidden_size=32, intermediate_size=128, num_hidden_layers=3, layerdrop=0.0)
+ROWS, SAMPLES = 4, 64 * 150
+
+
 def measure(folder: Path) -> dict[str, int]:
     """Runs this file; FOLDER takes XLA's reports."""
     flags = {"XLA_FLAGS": f"--xla_dump_to={folder} {QUICK}", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -36,8 +40,7 @@ def _step(change):
     from tests.tiny import tiny
     from wav2vec2_tf import Wav2Vec2ForCTC
 
-    sizes = dict(hidden_size=32, intermediate_size=128, num_hidden_layers=3, layerdrop=0.0)
-    model = Wav2Vec2ForCTC(tiny("layer_norm", **sizes))
+    model = Wav2Vec2ForCTC(tiny("layer_norm", **SIZES))
     change(model)
 
     @tf.function(jit_compile=True, autograph=False)
@@ -46,7 +49,7 @@ def _step(change):
             loss = tf.reduce_sum(model(audio, training=True, seed=seed) ** 2)
         return tape.gradient(loss, [variable.value for variable in model.trainable_variables])
 
-    gradients(tf.ones([4, 64 * 150]), tf.constant([1, 2]))
+    gradients(tf.ones([ROWS, SAMPLES]), tf.constant([1, 2]))
 
 
 def _freeze_blocks(model):

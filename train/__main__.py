@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from data_tools.place import Place
-from train.config import parse
+from train.config import Request, parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,26 +20,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read when TensorFlow is imported, which is below
     import tensorflow as tf
 
-    from train.check import check
     from train.checkpoints import CheckpointError
-    from train.loop import train
     from train.monitor import DivergedError
-    from train.overfit import overfit_one_batch
     from train.preemption import STATUS, Preempted
-    from train.strategy import LostWorkerError, make_cluster
+    from train.strategy import LostWorkerError
 
     try:
-        if request.overfit_one_batch:
-            verdict = overfit_one_batch(request.config)
-            print(verdict.line())
-            return 0 if verdict.learned else 1
-        cluster = make_cluster(request.config)
-        with cluster.explained():
-            if request.check:
-                verdict = check(request.config, cluster)
-                print(verdict.line())
-                return 0 if verdict.passed else 1
-            result = train(request.config, request.resume, cluster)
+        return _work(request)
     except (
         *(OSError, ValueError, ImportError, tf.errors.OpError),
         *(CheckpointError, DivergedError, LostWorkerError),
@@ -52,8 +39,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; --resume goes on from the last checkpoint, if there is one", file=sys.stderr)
         return 130
-    best = Place.of(request.config.out) / "best"
+
+
+def _work(request: Request) -> int:
+    """Does what is asked, tells how it ended, and returns the status."""
+    from train.check import check
+    from train.loop import train
+    from train.overfit import overfit_one_batch
+    from train.plan import make_plan, parse_devices
+    from train.plan_report import describe_plan
+    from train.strategy import make_cluster
+
+    if request.overfit_one_batch:
+        verdict = overfit_one_batch(request.config)
+        print(verdict.line())
+        return 0 if verdict.learned else 1
+    if request.plan:
+        plan = make_plan(request.config, parse_devices(request.plan))
+        print(describe_plan(plan))
+        return 0 if plan.fits else 1
+    cluster = make_cluster(request.config)
+    with cluster.explained():
+        if request.check:
+            verdict = check(request.config, cluster)
+            print(verdict.line())
+            return 0 if verdict.passed else 1
+        result = train(request.config, request.resume, cluster)
     if cluster.is_chief:
+        best = Place.of(request.config.out) / "best"
         print(f"done: {result.steps} steps, best WER {result.best_wer:.2%}, model in {best}")
     return 0
 

@@ -57,20 +57,29 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the devices compute what one of them computes."""
+    """Whether the devices compute what one of them computes.
+
+    Attributes:
+        cluster: The devices.
+        tolerance: Largest difference that rounding may make.
+        comparisons: One per optimizer, as this host found them.
+        other_hosts: Whether the other hosts found no more.
+    """
 
     cluster: Cluster
     tolerance: float
     comparisons: tuple[Comparison, ...]
+    other_hosts: bool = True
 
     @property
     def passed(self) -> bool:
         """Whether all differences are those of rounding."""
-        return all(max(c.loss, c.weights) < self.tolerance and c.replicas_agree for c in self.comparisons)
+        fine = (max(c.loss, c.weights) < self.tolerance and c.replicas_agree for c in self.comparisons)
+        return self.other_hosts and all(fine)
 
     def line(self) -> str:
         """Says it in a sentence."""
-        who = f"{self.cluster.replicas} replicas on {self.cluster.num_hosts} hosts"
+        who = f"{self.cluster.replicas} replicas (hosts: {self.cluster.num_hosts})"
         if self.passed:
             return f"check: PASSED. {who} compute what one device computes."
         return (
@@ -100,8 +109,9 @@ def check(config: RunConfig, cluster: Cluster, report: Callable[[str], None] = t
         trial = dataclasses.replace(config, optimizer=optimizer)
         comparisons.append(_compare(trial, processor, cluster, updates, report))
         report(comparisons[-1].line())
-    verdicts = cluster.gather(repr(Verdict(None, TOLERANCE[config.precision], tuple(comparisons)).passed))
-    return Verdict(cluster, TOLERANCE[config.precision] if set(verdicts) == {"True"} else 0.0, tuple(comparisons))
+    verdict = Verdict(cluster, TOLERANCE[config.precision], tuple(comparisons))
+    found = cluster.gather("passed" if verdict.passed else "failed")
+    return dataclasses.replace(verdict, other_hosts="failed" not in found)
 
 
 def _updates(config: RunConfig, index: Index, processor, replicas: int) -> list[tuple[dict, ...]]:

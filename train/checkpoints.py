@@ -49,7 +49,7 @@ class State:
 
 
 def prepare_checkpoint(
-    run: Place, model, processor, optimizer, state: State, keep_last: int, keep_best: int = 0
+    run: Place, model, processor, optimizer, state: State, memory: "Memory", keep_last: int, keep_best: int = 0
 ) -> Callable[[], None]:
     """Takes the values of a checkpoint, and gives the function that writes it and removes older ones.
 
@@ -59,20 +59,22 @@ def prepare_checkpoint(
         processor: Its processor.
         optimizer: A built Keras optimizer.
         state: Where the run stands.
+        memory: For the values; free again when the function has returned.
         keep_last: Checkpoints to keep, this one included.
         keep_best: Checkpoints to keep besides: those of the lowest dev word error rates.
     Returns:
         A function that raises CheckpointError where the disk is full or cannot be written; the model may have changed
         when it is called.
     """
-    write_model, arrays = prepare_save(model, value_now), _named(optimizer)
+    write_model = prepare_save(model, memory.copy)
+    arrays = {name: memory.copy(variable) for name, variable in _named(optimizer).items()}
     folder = Place(Place(run / FOLDER) / f"step-{state.step:08d}")
     num_bytes = weights_bytes(model.weights) + weights_bytes(optimizer.variables)
 
     def fill(local: Path) -> None:
         write_model(local)
         processor.save_pretrained(local)
-        save_file({name: np.asarray(value) for name, value in arrays.items()}, local / OPTIMIZER_FILE)
+        save_file(arrays, local / OPTIMIZER_FILE)
         (local / STATE_FILE).write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
 
     def write() -> None:
@@ -82,14 +84,20 @@ def prepare_checkpoint(
     return write
 
 
-def value_now(variable):
-    """Gives a variable's value as something NumPy takes, and that no later update changes.
+class Memory:
+    """Memory of the host for values of variables; kept, since the first use of new pages takes longer than copying."""
 
-    On a CPU that costs nothing: TensorFlow copies a value that is still held before it changes it. From elsewhere it is
-    copied here, as memory is scarce there.
-    """
-    value = tf.convert_to_tensor(variable)
-    return value if "CPU" in value.device else value.numpy()
+    def __init__(self):
+        self._held: dict[int, np.ndarray] = {}
+
+    def copy(self, variable) -> np.ndarray:
+        """Gives a copy of a variable's value, which lasts until the same variable is copied again."""
+        value = np.asarray(tf.convert_to_tensor(variable))
+        if id(variable) not in self._held:
+            self._held[id(variable)] = np.empty_like(value)
+        held = self._held[id(variable)]
+        np.copyto(held, value)
+        return held
 
 
 def _prune(run: Place, keep_last: int, keep_best: int) -> None:
@@ -129,7 +137,7 @@ def load_checkpoint(folder: Path, optimizer) -> State:
     """
     with reading(folder):
         saved, state = load_file(folder / OPTIMIZER_FILE), read_state(Place.of(folder))
-    names = dict(zip(_names(optimizer), optimizer.variables, strict=True))
+    names = _named(optimizer)
     if names.keys() != saved.keys() or any(tuple(v.shape) != saved[name].shape for name, v in names.items()):
         raise CheckpointError(
             f"{folder / OPTIMIZER_FILE} belongs to another model or optimizer. Resume with the settings that the run "
@@ -158,11 +166,7 @@ def reading(folder: Path | None):
 
 
 def _named(optimizer) -> dict:
-    return dict(zip(_names(optimizer), map(value_now, optimizer.variables), strict=True))
-
-
-def _names(optimizer) -> list[str]:
-    return [f"{i:05d}" for i in range(len(optimizer.variables))]  # Keras' own names count up with every model made
+    return {f"{i:05d}": variable for i, variable in enumerate(optimizer.variables)}  # Keras' own names count up
 
 
 def weights_bytes(variables) -> int:

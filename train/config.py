@@ -280,12 +280,14 @@ class Request:
         resume: Whether to continue it from its last whole checkpoint.
         overfit_one_batch: Whether only to prove the set-up on one batch.
         check: Whether only to compare the devices with one of them.
+        plan: Devices for which only to tell what the run would take, such as 8xv5e.
     """
 
     config: RunConfig
     resume: bool
     overfit_one_batch: bool
     check: bool
+    plan: str | None
 
 
 def parse(argv: Sequence[str] | None = None) -> Request:
@@ -311,7 +313,7 @@ def parse(argv: Sequence[str] | None = None) -> Request:
         config = RunConfig(**{item.name: values[item.name] for item in dataclasses.fields(RunConfig)})
     except ValueError as error:
         parser.error(str(error))
-    return Request(config, values.resume, values.overfit_one_batch, values.check)
+    return Request(config, values.resume, values.overfit_one_batch, values.check, values.plan)
 
 
 def _parser() -> jsonargparse.ArgumentParser:
@@ -331,6 +333,12 @@ def _parser() -> jsonargparse.ArgumentParser:
         "--check",
         action="store_true",
         help="make ten updates on all devices and on one alone, say whether they are the same, and stop",
+    )
+    parser.add_argument(
+        "--plan",
+        metavar="DEVICES",
+        type=str | None,
+        help="say what the run would take on such devices (8xv5e, or 4x24 for four of 24 GiB each), and stop",
     )
     parser.add_class_arguments(RunConfig)
     return parser

@@ -61,7 +61,7 @@ def apply_gradients(optimizer, gradients, variables, *, rate, count, clip_norm: 
 def _leave_sums_alone(optimizer) -> None:
     """Keeps Keras from summing gradients over replicas: they are sums over replicas already."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    inner._all_reduce_sum_gradients = lambda pairs: pairs  # no public way; test_strategy counts the reductions
+    inner._all_reduce_sum_gradients = lambda pairs: pairs  # no public way; test_replicas counts the reductions
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from pathlib import Path
 from data_tools import gcs
 from data_tools.place import Place
 from train.changes import same_run
-from train.checkpoints import FOLDER, STATE_FILE, State, value_now, weights_bytes, whole_checkpoints
+from train.checkpoints import FOLDER, STATE_FILE, Memory, State, weights_bytes, whole_checkpoints
 from train.config import RunConfig, to_yaml
 from train.evaluator import Evaluation
 from train.folders import recover, tidy, write_folder
@@ -112,13 +112,14 @@ def save_config(config: RunConfig, model: Wav2Vec2Config) -> None:
     Place.of(config.out).write_text(CONFIG_FILE, to_yaml(config, model))
 
 
-def prepare_best(run: Place, model, processor, evaluation: Evaluation) -> Callable[[], None]:
-    """Takes the model's values, and gives the function that puts them into RUN/best as a whole.
+def prepare_best(run: Place, model, processor, evaluation: Evaluation, memory: Memory) -> Callable[[], None]:
+    """Takes the model's values, into memory that is its own until it is called, and gives the function that puts them
+    into RUN/best as a whole.
 
     Returns:
         A function that raises CheckpointError where the disk is full or cannot be written.
     """
-    write_model, num_bytes = prepare_save(model, value_now), weights_bytes(model.weights)
+    write_model, num_bytes = prepare_save(model, memory.copy), weights_bytes(model.weights)
 
     def fill(local: Path) -> None:
         processor.save_pretrained(local)

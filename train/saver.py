@@ -5,7 +5,7 @@ When something is saved is the loop's business, what is in it `checkpoints`' and
 
 from data_tools.place import Place
 from train.background import Background
-from train.checkpoints import State, prepare_checkpoint
+from train.checkpoints import Memory, State, prepare_checkpoint
 from train.config import RunConfig
 from train.evaluator import Evaluation
 from train.run_folder import Logs, prepare_best
@@ -29,6 +29,7 @@ class Saver:
         self._logs = Logs(self.run, state, is_chief)
         self.logs = self._logs.folder
         self._background = Background()
+        self._memory, self._memory_of_best = Memory(), Memory()  # `best` may hold averages where the other has weights
         self._write_best = None
 
     def take_best(self, model, processor, evaluation: Evaluation) -> None:
@@ -39,7 +40,7 @@ class Saver:
         """
         self.wait()
         if self.is_chief:
-            self._write_best = prepare_best(self.run, model, processor, evaluation)
+            self._write_best = prepare_best(self.run, model, processor, evaluation, self._memory_of_best)
 
     def checkpoint(self, model, processor, optimizer, state: State) -> None:
         """Takes the values of a checkpoint and begins to write it; waits for the one before, whose values go then."""
@@ -49,7 +50,8 @@ class Saver:
         if self._write_best:  # before the checkpoint that tells of it
             self._background.submit(self._write_best)
             self._write_best = None
-        self._background.submit(prepare_checkpoint(self.run, model, processor, optimizer, state, **self.keep))
+        taken = prepare_checkpoint(self.run, model, processor, optimizer, state, self._memory, **self.keep)
+        self._background.submit(taken)
         self._background.submit(self._logs.upload)
 
     def check(self) -> None:

@@ -1,11 +1,10 @@
 """Which devices a run works on: from flags to a `tf.distribute` strategy, checked before anything is built.
 
 A cluster is some hosts (processes that read data) with as many replicas (devices) each. How an update is split over
-them is `layout`'s business, what they compute `step`'s.
+them is `layout`'s business, what they compute `step`'s, what TF_CONFIG says `tf_config`'s.
 """
 
 import contextlib
-import json
 import os
 import re
 import socket
@@ -15,8 +14,8 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 
 from train.config import RunConfig
+from train.tf_config import read_tf_config
 
-ENDING = "Correct TF_CONFIG, or do without --strategy multiworker."
 ANSWER_SECONDS = 5
 
 
@@ -172,46 +171,6 @@ def _multiworker(report: Callable[[str], None]) -> Cluster:
     workers, index = read_tf_config(os.environ.get("TF_CONFIG", ""))
     report(f"worker {index} of {len(workers)}: waiting until all are there ({', '.join(workers)})")
     return Cluster(tf.distribute.MultiWorkerMirroredStrategy(), workers, index)
-
-
-def read_tf_config(text: str) -> tuple[tuple[str, ...], int]:
-    """Reads the variable TF_CONFIG, which must be the same on all workers but for their index.
-
-    >>> read_tf_config('{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 1}}')
-    (('a:2222', 'b:2222'), 1)
-
-    Args:
-        text: JSON.
-    Returns:
-        Addresses of the workers, and which of them this process is.
-    Raises:
-        ValueError: It is missing, no JSON, or contradicts itself.
-    """
-    try:
-        value = json.loads(text)
-        workers, task = value["cluster"]["worker"], value["task"]
-        kind, index = task["type"], task["index"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"--strategy multiworker reads TF_CONFIG, which is {text or 'not set'!r} ({error!r}). It looks like this: "
-            '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": 0}}, with another index '
-            "on each worker."
-        ) from error
-    for holds, message in _rules(value["cluster"], workers, kind, index):
-        if not holds:
-            raise ValueError(f"TF_CONFIG: {message}. {ENDING}")
-    return tuple(workers), index
-
-
-def _rules(cluster, workers, kind, index):
-    yield set(cluster) == {"worker"}, f"cluster lists {', '.join(sorted(cluster))}; here every process is a worker"
-    yield kind == "worker", f"this task is of type {kind!r}; here every process is a worker"
-    yield isinstance(workers, list) and workers, f"cluster.worker must list addresses; got {workers!r}"
-    odd = [name for name in workers if not (isinstance(name, str) and name.rpartition(":")[2].isdigit())]
-    yield not odd, f"cluster.worker holds {odd and odd[0]!r}; an address is HOST:PORT"
-    yield len(set(workers)) == len(workers), f"an address occurs twice in cluster.worker, {', '.join(workers)}"
-    inside = isinstance(index, int) and 0 <= index < len(workers)
-    yield inside, f"task.index is {index!r}; the {len(workers)} workers are counted from 0"
 
 
 def _tpu(name: str) -> Cluster:

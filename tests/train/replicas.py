@@ -19,7 +19,8 @@ from train.config import OptimizerConfig
 from train.layout import split
 from train.optimizer import build_optimizer
 from train.step import TrainStep, fetch
-from train.strategy import Cluster, mirror, read_tf_config
+from train.strategy import Cluster, mirror
+from train.tf_config import read_tf_config
 
 ROWS, LABELS, STEPS, DEVICES = 8, 4, 10, 4
 OPTIMIZERS = {

@@ -1,5 +1,6 @@
 """Resume equals never stopping, bit for bit: real processes that are killed or told to stop, and go on."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.gcs_tls_server import GcsTls
+from tests.train.processes import start_workers
 from tests.train.run_until import run_config
+from train.config import architecture, to_yaml
 from train.loop import Loop, train
 from train.step import fetch
 
@@ -96,3 +99,17 @@ def test_a_run_in_a_bucket_killed_amid_an_upload_ends_as_if_it_had_never_been(un
     assert {name.split("/")[1] for name in objects if "/" in name and name.startswith("checkpoints")} == {
         path.name for path in (unbroken[0] / "checkpoints").iterdir()
     }
+
+
+def test_when_one_of_two_hosts_is_told_to_stop_both_stop_after_the_same_update_and_it_is_saved(shards, tmp_path):
+    config = dataclasses.replace(run_config(shards, tmp_path / "run"), epochs=9999, eval_every=99_999, save_every=None)
+    (tmp_path / "config.yaml").write_text(to_yaml(config, architecture(config)))
+    chief, other = start_workers("-m", "train", "--config", tmp_path / "config.yaml", "--strategy=multiworker")
+    for line in chief.stdout:
+        if line.startswith("step=2 "):
+            break
+    other.send_signal(signal.SIGTERM)
+    (_, errors), _ = ends = [worker.communicate() for worker in (chief, other)]
+    assert (chief.returncode, other.returncode) == (os.EX_TEMPFAIL, os.EX_TEMPFAIL), ends
+    (saved,) = (config.out / "checkpoints").iterdir()
+    assert f"SIGTERM: step {int(saved.name.removeprefix('step-'))} of " in errors

@@ -5,7 +5,8 @@ import socket
 import pytest
 import tensorflow as tf
 
-from train.strategy import Cluster, LostWorkerError, make_cluster, read_tf_config
+from train.strategy import Cluster, LostWorkerError, make_cluster
+from train.tf_config import read_tf_config
 
 
 def tf_config(workers=("a:1", "b:1"), kind="worker", index=0, **other) -> str:

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from tests.tiny import SAMPLES, noise, perturb, tiny
-from tests.xla_memory import measure
 from wav2vec2_tf import Wav2Vec2ForCTC
 
 AUDIO = noise(3, SAMPLES)
@@ -74,14 +73,9 @@ def test_in_mixed_precision_blocks_keep_their_input_in_16_bits_and_gradients_sta
         np.testing.assert_allclose(checkpointed[path], gradient, rtol=0.05, atol=0.05 * np.abs(gradient).max() + 1e-4)
 
 
-@pytest.fixture(scope="module")
-def memory(tmp_path_factory) -> dict[str, int]:
-    return measure(tmp_path_factory.mktemp("xla"))
+def test_xla_keeps_the_activations_of_one_block_instead_of_all(xla_bytes):
+    assert xla_bytes["activations"] < 0.6 * xla_bytes["convolutions"]
 
 
-def test_xla_keeps_the_activations_of_one_block_instead_of_all(memory):
-    assert memory["activations"] < 0.6 * memory["convolutions"]
-
-
-def test_what_is_frozen_costs_no_memory_for_the_backward_pass(memory):
-    assert memory["body"] < memory["convolutions"] < memory["nothing"]
+def test_what_is_frozen_costs_no_memory_for_the_backward_pass(xla_bytes):
+    assert xla_bytes["body"] < xla_bytes["convolutions"] < xla_bytes["nothing"]
