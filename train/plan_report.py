@@ -37,7 +37,7 @@ def _shapes(plan: Plan) -> list[str]:
 
 def _memory(plan: Plan) -> list[str]:
     width = max(len(variant.flags) for variant in plan.variants) + 2
-    names = ("weights", "optimizer", "gradients", "activations", "in all", "device_seconds up to")
+    names = ("weights", "optimizer", "gradients", "activations", "in all", "most seconds")
     lines = ["on each device".ljust(max(width, 16)) + "".join(name.rjust(14) for name in names)]
     for variant in plan.variants:
         sizes = variant.state.weights, variant.state.optimizer, variant.gradients, max(variant.activations)
