@@ -112,7 +112,7 @@ def _block(model: Wav2Vec2Config, frames: int, size: int) -> int:
     width, inner, scores = model.hidden_size, model.intermediate_size, model.num_attention_heads * frames
     kept = 8 * width  # in and out of both norms, queries, keys, values, and what the heads saw
     kept += 2 * inner  # before and after the activation
-    kept += scores  # the shares of attention
+    kept += scores * (size < FLOAT_BYTES or model.attention_dropout > 0)  # the shares of attention, if not the softmax
     masks = 2 * width * (model.hidden_dropout > 0) + inner * (model.activation_dropout > 0)
     masks += scores * (model.attention_dropout > 0)  # a byte for each number that dropout may have hit
     return frames * (kept * size + masks + scores * FLOAT_BYTES)  # the softmax is taken in float32

@@ -41,12 +41,12 @@ def test_what_is_frozen_has_no_gradient_and_no_state(changed):
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_the_estimate_of_activations_is_within_a_fifth_of_what_xla_sets_aside(changed, xla_bytes, checkpointing):
+def test_the_estimate_of_activations_is_within_a_quarter_of_what_xla_sets_aside(changed, xla_bytes, checkpointing):
     config = changed(freeze_feature_encoder=True, gradient_checkpointing=checkpointing)
     model = tiny("layer_norm", **SIZES)
     state = count_state(config, model)
     foretold = state.weights + state.gradients + activation_bytes(config, model, ROWS, SAMPLES, labels=0)
-    assert foretold == pytest.approx(xla_bytes["activations" if checkpointing else "convolutions"], rel=0.2)
+    assert foretold == pytest.approx(xla_bytes["activations" if checkpointing else "convolutions"], rel=0.25)
 
 
 def test_sixteen_bits_halve_what_is_kept_but_the_softmax(changed):

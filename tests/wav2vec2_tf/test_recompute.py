@@ -78,4 +78,4 @@ def test_xla_keeps_the_activations_of_one_block_instead_of_all(xla_bytes):
 
 
 def test_what_is_frozen_costs_no_memory_for_the_backward_pass(xla_bytes):
-    assert xla_bytes["body"] < xla_bytes["convolutions"] < xla_bytes["nothing"]
+    assert xla_bytes["body"] < 0.6 * xla_bytes["convolutions"]
