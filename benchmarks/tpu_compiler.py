@@ -37,11 +37,17 @@ def parse(program: bytes, aliases: dict[int, int]):
         number = ir.IntegerAttr.get(ir.IntegerType.get_signless(32), result)
         given[argument] = ir.DictAttr.get({item.name: item.attr for item in given[argument]} | {DONATION: number})
     main.arg_attrs = ir.ArrayAttr.get(given)
-    for block in (block for function in functions for region in function.regions for block in region.blocks):
-        for op in [op for op in block.operations if op.operation.name == "mhlo.copy"]:  # TensorFlow's, around results
-            op.operation.results[0].replace_all_uses_with(op.operation.operands[0])
-            op.operation.erase()
+    for copy in _operations(module.operation, "mhlo.copy"):  # TensorFlow's, around results
+        copy.results[0].replace_all_uses_with(copy.operands[0])
+        copy.erase()
     return module
+
+
+def _operations(root, name: str) -> list:
+    """Lists the operations of a name, at any depth."""
+    inside = [op.operation for region in root.regions for block in region.blocks for op in block.operations]
+    found = [op for op in inside if op.name == name]
+    return found + [op for outer in inside for op in _operations(outer, name)]
 
 
 def compile_for(module, topology: str, replicas: int):
