@@ -22,7 +22,7 @@ from wav2vec2_tf.lengths import BASE, frames_for
 ORDER_VERSION = 2
 """Goes up when the same seed gives another order: a run is not resumed across."""
 
-LEAST_WINDOW_BYTES, MOST_WINDOW_BYTES = 100_000_000, 1_000_000_000  # a shard of the default size; what a host can spare
+LEAST_WINDOW_BYTES, MOST_WINDOW_BYTES = 100_000_000, 2_500_000_000  # a shard of the default size; what a host can spare
 _BATCHES_PER_WINDOW = 50  # a window's last batches are short of rows: with fewer batches, too many are
 _BYTES_PER_SAMPLE = 2
 
@@ -80,7 +80,7 @@ def plan_epoch(
             its labels, keeps speed 1.
         shortest_first: Batches come in order of their length instead of at random.
         window_bytes: Most bytes of shards to hold at a time (at least one shard is held; where hosts cannot be dealt
-            whole shards, two more); None: as `window_bytes_for` says, or 1 GB for `shortest_first`.
+            whole shards, two more); None: as `window_bytes_for` says, or 2.5 GB for `shortest_first`.
         num_hosts: Readers that share the epoch. All get as many batches, of the same shapes in the same order; every
             record is with one of them.
         host: Which of them reads this, from 0.
@@ -121,7 +121,7 @@ def plan_epoch(
 
 
 def window_bytes_for(buckets: Buckets) -> int:
-    """Says how large a window is where nobody asks for a size: 50 of the largest batches, 100 MB to 1 GB.
+    """Says how large a window is where nobody asks for a size: 50 of the largest batches, 100 MB to 2.5 GB.
 
     >>> window_bytes_for(Buckets(edges=(160_000, 320_000), label_widths=(20, 40), batch_sizes=(12, 6)))
     192000000
