@@ -113,7 +113,7 @@ def lower(
     specs = [tf.TensorSpec([parts, rows, *shape], types.get(name, tf.int32)) for name, shape in shapes.items()]
 
     def update(seed, rate, *block):
-        return step.replica(dict(zip(shapes, block, strict=True)), seed, rate, False)
+        return step.replica[False](dict(zip(shapes, block, strict=True)), seed, rate)
 
     function = tf.function(update, jit_compile=True, autograph=False)
     specs = [tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.float32), *specs]

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _work(request)
     except (
-        *(OSError, ValueError, ImportError, tf.errors.OpError),
+        *(OSError, ValueError, ImportError, MemoryError, tf.errors.OpError),
         *(CheckpointError, DivergedError, LostWorkerError),
     ) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -24,6 +24,7 @@ from train.strategy import Cluster
 
 STEPS = 10
 SGD_WAY = 1e-3  # of the norm of the weights, per step at the first gradient
+MOST_RESCALINGS = 30
 TOLERANCE = {"float32": 1e-3, "mixed_bfloat16": 5e-2, "mixed_float16": 5e-2}
 # Adding a number to all scores of a softmax changes nothing, so the gradient of the keys' bias is 0 but for rounding.
 # Adam divides it by its own size: the bias moves at random, and has no effect.
@@ -160,7 +161,10 @@ def _run(config: RunConfig, processor, cluster: Cluster, updates, report, begin=
         jit_compile=config.jit_compile,
         report=report,
     )
-    first = fetch([step(updates[0], 0, 0.0)])[0].grad_norm  # at rate 0 nothing moves
+    for _ in range(MOST_RESCALINGS):  # in float16 the scale of the loss falls until the gradient is finite
+        first = fetch([step(updates[0], 0, 0.0)])[0].grad_norm  # at rate 0 nothing moves
+        if np.isfinite(first):
+            break
     norm = norm or first
     size = np.sqrt(sum(float(np.square(value, dtype=np.float64).sum()) for value in begin.values()))
     rate = SGD_WAY * size / max(norm, 1e-30) if config.optimizer.name == "sgd" else config.optimizer.learning_rate

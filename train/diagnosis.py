@@ -3,6 +3,7 @@
 Whether a finding stops the run is `GuardConfig`'s; the loop says and does it.
 """
 
+import math
 from dataclasses import dataclass
 
 from train.config import GuardConfig
@@ -14,6 +15,7 @@ SPOKE, SILENT = 0.90, 0.98  # blank ratio of a model that says something, and of
 STARVED = 0.10  # share of the time in which an update waits for its batch
 MISFITS = 0.05  # share of the utterances that have no alignment
 MOST_SKIPPED = 20  # updates in a row
+MOST_RESCALED = 60  # the same in float16, whose scale halves each time from 2^15 on; below 2^-45 nothing is learned
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class Watch:
 
     def __init__(self, guard: GuardConfig):
         self.guard = guard
-        self.lowest = self.lowest_step = None
+        self.lowest, self.lowest_step = math.inf, None
         self.spoke = False
         self.lasted = dict.fromkeys(_SYMPTOMS, 0)
 
     def __call__(self, now: Progress) -> list[Finding]:
         """Takes the next log line; returns what has lasted for IN_A_ROW lines by now, and was not told yet."""
-        if self.lowest is None or now.nats_per_frame < self.lowest:
+        if 0 < now.nats_per_frame < self.lowest:  # 0: no update of these was finite, or had a label that fits
             self.lowest, self.lowest_step = now.nats_per_frame, now.step
         self.spoke |= now.blank_ratio < SPOKE
         found = []

@@ -60,8 +60,9 @@ def split(batch: dict, replicas: int, device_samples: int | None = None) -> tupl
 
 
 def host_share(buckets: Buckets, num_hosts: int) -> Buckets:
-    """Gives the shapes that one of several hosts reads: its share of the rows of every update, at least one."""
-    return dataclasses.replace(buckets, batch_sizes=tuple(max(1, rows // num_hosts) for rows in buckets.batch_sizes))
+    """Gives the shapes that one of several hosts reads: its share of an update's rows, rounded, at least one."""
+    shares = tuple(max(1, round(rows / num_hosts)) for rows in buckets.batch_sizes)
+    return dataclasses.replace(buckets, batch_sizes=shares)
 
 
 def device_samples(buckets: Buckets, device_seconds: float | None) -> int | None:

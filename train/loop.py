@@ -4,6 +4,9 @@ An update is `step`'s, numbers are `metrics`', folders `checkpoints`' and `run_f
 is a fresh dataset whose order is a pure function of (seed, epoch), so (epoch, batch, step) says where a run stands.
 """
 
+import contextlib
+import hashlib
+import json
 import math
 import time
 from collections.abc import Callable
@@ -16,7 +19,7 @@ from data_tools.index import load_index
 from data_tools.place import Place
 from data_tools.reader import batches, plan_epoch
 from train.checkpoints import CheckpointError, State, load_checkpoint, reading
-from train.config import RunConfig
+from train.config import RunConfig, to_yaml
 from train.evaluator import Evaluation, Evaluator
 from train.layout import device_samples, host_share, split
 from train.metrics import clock
@@ -26,7 +29,7 @@ from train.preemption import Preempted, Preemption
 from train.recipes import RECIPES
 from train.run_folder import Start, begin, prepare, save_config
 from train.saver import Saver
-from train.schedules import learning_rate
+from train.schedules import crowded, learning_rate
 from train.setup import build_model, check_feasible, load_processor, order_digest, plan, reader_options
 from train.step import TrainStep
 from train.strategy import Cluster
@@ -132,6 +135,8 @@ class Loop:
         self.saver = Saver(self.config, self.state, self.cluster.is_chief)
         for line in (*self.begun.notes, *(RECIPES[self.config.recipe].lines() if self.config.recipe else ())):
             self.report(line)
+        if note := crowded(self.config.schedule, self.num_steps):
+            self.report(note)
         hours = self.index.lengths(self.config.train_split).sum() / SAMPLE_RATE_HZ / 3600
         self.report(
             f"split={self.config.train_split} hours={hours:.2f} steps={self.num_steps} "
@@ -149,12 +154,21 @@ class Loop:
                 )
             self.state = state
             self.report(f"resuming after step {state.step} of {self.num_steps} (epoch {state.epoch})")
-        steps = self.cluster.gather(str(self.state.step))
-        if len(set(steps)) > 1:
-            raise CheckpointError(
-                f"the hosts found checkpoints of steps {', '.join(steps)}. --out {self.config.out} must be one folder "
-                f"for all of them: on a shared disk, or in a bucket."
-            )
+        self._check_agreement()
+
+    def _check_agreement(self) -> None:
+        """Sees that all hosts are about to do the same: else they would wait for each other for ever."""
+        config = replace(self.config, cache=None, input_host=None)  # these may differ
+        settings = hashlib.sha256(to_yaml(config, self.model.config).encode()).hexdigest()[:16]
+        mine = {"checkpoint of step": self.state.step, "order of data": self.state.order, "settings": settings}
+        all_hosts = [json.loads(text) for text in self.cluster.gather(json.dumps(mine))]
+        for what in mine:
+            if len({str(host[what]) for host in all_hosts}) > 1:
+                found = ", ".join(f"host {i}: {host[what]}" for i, host in enumerate(all_hosts))
+                raise CheckpointError(
+                    f"the hosts differ in their {what} ({found}). Give all of them the same flags, the same shards, "
+                    f"and one --out {self.config.out}, on a shared disk or in a bucket."
+                )
 
     def run(self) -> Result:
         """Works until the last step; returns how it ended."""
@@ -171,9 +185,9 @@ class Loop:
                     f"{self.state.stale} (--patience {self.config.patience}) came below {self.state.best_wer:.2%}"
                 )
         finally:
-            self.bar.close()
-            self.monitor.close()
-            self.saver.close()
+            with contextlib.ExitStack() as ending:  # all of them, whatever one of them raises
+                for close in (self.saver.close, self.monitor.close, self.bar.close):
+                    ending.callback(close)
         self.saver.wait()  # for its errors
         return Result(self.state.step, self.state.best_wer, self.last)
 
@@ -261,6 +275,7 @@ class Loop:
         try:
             if evaluate:
                 self.last = self._evaluate()
+                stop = self._asked_to_stop(True)  # several hosts hear of it here, not amid the evaluation
         except Preempted:
             stop = True
         self.saver.checkpoint(self.model, self.processor, self.optimizer, self.state)

@@ -179,7 +179,10 @@ def peak_memory() -> tuple[float, float]:
     """Gives the largest memory so far of this process and of its first accelerator (0 where there is none), in GB."""
     host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     devices = tf.config.list_logical_devices("GPU") + tf.config.list_logical_devices("TPU")
-    device = tf.config.experimental.get_memory_info(devices[0].name.removeprefix("/device:"))["peak"] if devices else 0
+    try:
+        device = tf.config.experimental.get_memory_info(devices[0].name.removeprefix("/device:"))["peak"]
+    except (IndexError, ValueError):  # there is none, or it belongs to another machine
+        device = 0
     return host / 1e9, device / 1e9
 
 
@@ -206,7 +209,8 @@ class MetricsLog:
 
     def write(self, kind: str, step: int, values: dict[str, float]):
         """Writes numbers of one step; `kind` ("train", "dev") groups them."""
-        record = {"kind": kind, "step": step, "time": round(time.time(), 3)} | values
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}  # JSON knows no NaN
+        record = {"kind": kind, "step": step, "time": round(time.time(), 3)} | finite
         self.file.write(json.dumps(record) + "\n")
         self.file.flush()
         with self.board.as_default(step=step):

@@ -11,7 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from train.config import RunConfig
-from train.diagnosis import MOST_SKIPPED, Watch
+from train.diagnosis import MOST_RESCALED, MOST_SKIPPED, Watch
 from train.metrics import MetricsLog, summarize
 from train.step import Counts, TrainStep, fetch
 
@@ -103,16 +103,18 @@ class Monitor:
         """Tells of updates whose loss, or in float32 whose gradient, is not finite."""
         scaled = self.config.precision == "mixed_float16"  # there an overflowing gradient is skipped by design
         for step, (update, ids) in enumerate(zip(updates, self.ids, strict=True), before):
-            if math.isfinite(update.loss) and (scaled or math.isfinite(update.grad_norm)):
+            if math.isfinite(update.loss) and math.isfinite(update.grad_norm):
                 self.skipped = 0
                 continue
             self.skipped += 1
+            if math.isfinite(update.loss) and scaled and self.skipped < MOST_RESCALED:
+                continue
             names = " ".join(name.decode() for name in ids.numpy() if name)
             told = (
                 f"step {step + 1}: loss is {update.loss}, gradient norm {update.grad_norm}, learning rate "
                 f"{rate_of(step):.2g}. The batch: {names}."
             )
-            if self.config.guard.non_finite == "stop" or self.skipped == MOST_SKIPPED:
+            if self.config.guard.non_finite == "stop" or self.skipped >= MOST_SKIPPED:
                 raise DivergedError(
                     f"{told} Likely causes: a rate too high (--optimizer.learning_rate), too short a "
                     f"--schedule.warmup, --optimizer.clip_norm off or too large, or --precision mixed_float16. "

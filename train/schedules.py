@@ -24,10 +24,29 @@ def learning_rate(step: int, num_steps: int, peak: float, schedule: ScheduleConf
         The rate, at most `peak`.
     Source: fairseq's tri_stage scheduler (its code; the docstring's formula is wrong) for `tri_stage`.
     """
-    done = min(step / num_steps, 1.0)
-    if schedule.warmup_steps is not None:
-        schedule = replace(schedule, warmup=schedule.warmup_steps / num_steps)
+    done, schedule = min(step / num_steps, 1.0), _in_shares(schedule, num_steps)
     return peak * _SHAPES[schedule.name](done, schedule)
+
+
+def crowded(schedule: ScheduleConfig, num_steps: int) -> str:
+    """Says so where a warm-up in steps leaves no room for what follows it; else gives an empty text.
+
+    >>> crowded(ScheduleConfig("linear", warmup_steps=500), 400)
+    '--schedule.warmup_steps 500 and --schedule.hold 0 fill the 400 steps of the run: the rate will not fall'
+    """
+    hold = schedule.hold if schedule.name in ("tri_stage", "step") else 0.0
+    if schedule.warmup_steps is None or _in_shares(schedule, num_steps).warmup + hold <= 1:
+        return ""
+    return (
+        f"--schedule.warmup_steps {schedule.warmup_steps} and --schedule.hold {hold:g} fill the {num_steps} steps of "
+        f"the run: the rate will not fall"
+    )
+
+
+def _in_shares(schedule: ScheduleConfig, num_steps: int) -> ScheduleConfig:
+    if schedule.warmup_steps is None:
+        return schedule
+    return replace(schedule, warmup=schedule.warmup_steps / num_steps)
 
 
 def _rise(done: float, schedule: ScheduleConfig) -> float:

@@ -9,6 +9,7 @@ backward.
 """
 
 import contextlib
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -119,8 +120,20 @@ class Compiled:
             blocks: One for each replica of this host.
             more: Further arguments; a value that is no tensor makes a trace of its own.
             note: Tells traces of one shape apart.
+        Raises:
+            MemoryError: The device has too little memory.
         """
         shape = describe_shape(blocks) + note
+        try:
+            return self._call(shape, blocks, more)
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(
+                f"shape {shape} does not fit into the device's memory ({str(error).splitlines()[0]}). Lower "
+                f"--batches.device_seconds; or take --gradient_checkpointing true or --optimizer.name adafactor; "
+                f"--plan tells what fits."
+            ) from error
+
+    def _call(self, shape: str, blocks: tuple[dict, ...], more: tuple):
         if shape in self.shapes:
             return self.function(self.cluster.spread(blocks), *more)
         self.report(f"compiling shape {shape} ...")
@@ -158,9 +171,15 @@ class TrainStep:
         self.do_normalize, self.applied = do_normalize, dict(clip_norm=clip_norm, skip=skip)
         self.variables, self.freeze_steps = model.trainable_variables, freeze_steps
         self.blocks = list(dict.fromkeys(block_of(variable.path) for variable in self.variables))
-        compiled = cluster.kind if jit_compile else None  # on a TPU everything is, without asking
-        self.part = tf.function(self._part, jit_compile=compiled == "CPU" or None, autograph=False)
-        self.replica = tf.function(self._replica, jit_compile=compiled == "GPU" or None, autograph=False)
+        # On a TPU everything is compiled, without asking. XLA knows no collectives on CPUs, and on several GPUs
+        # TensorFlow cannot assign to what the replicas share from within a compiled function.
+        whole = cluster.kind == "GPU" and not cluster.is_mirrored
+        compiled = jit_compile and cluster.kind != "TPU"
+        self.part = tf.function(self._part, jit_compile=(compiled and not whole) or None, autograph=False)
+        settings = dict(jit_compile=(compiled and whole) or None, autograph=False)
+        self.replica = {  # a function each, since a TPU takes no Python value as an argument
+            frozen: tf.function(functools.partial(self._replica, frozen=frozen), **settings) for frozen in (False, True)
+        }
         self.compiled = Compiled(self._update, cluster, report)
 
     def __call__(self, blocks: tuple[dict, ...], step: int, rate: float) -> Counts:
@@ -181,7 +200,7 @@ class TrainStep:
         return [variable for variable in self.variables if is_head(variable)] if frozen else self.variables
 
     def _update(self, blocks, seed, rate, frozen):
-        counts = self.strategy.run(self.replica, (blocks, seed, rate, frozen))
+        counts = self.strategy.run(self.replica[frozen], (blocks, seed, rate))
         return tf.nest.map_structure(lambda value: self.strategy.experimental_local_results(value)[0], counts)
 
     def _replica(self, block, seed, rate, frozen):

@@ -63,6 +63,11 @@ class Cluster:
         kinds = [device.device_type for device in tf.config.list_logical_devices()]
         return next(kind for kind in ("TPU", "GPU", "CPU") if kind in kinds)
 
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether the replicas are those of `mirrored` or `multiworker`, and be it only one."""
+        return isinstance(self.strategy, (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy))
+
     def first_device(self) -> "Cluster":
         """Gives the first device of this host, alone."""
         if self.replicas == 1:

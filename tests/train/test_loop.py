@@ -18,6 +18,7 @@ from train.evaluator import Evaluator
 from train.loop import Loop, train
 from train.monitor import DivergedError
 from train.setup import DataError, order_digest
+from train.strategy import Cluster
 from wav2vec2_tf import Wav2Vec2ForCTC, Wav2Vec2Processor
 
 
@@ -264,3 +265,16 @@ def test_a_run_is_not_resumed_by_a_program_that_orders_batches_otherwise(config,
     before = order_digest(config, index)
     monkeypatch.setattr("train.setup.ORDER_VERSION", -1)
     assert order_digest(config, index) != before
+
+
+@pytest.mark.parametrize(("what", "value"), [("checkpoint of step", 4), ("order of data", "x"), ("settings", "y")])
+def test_hosts_that_differ_are_told_before_they_wait_for_each_other(changed, monkeypatch, what, value):
+    monkeypatch.setattr(Cluster, "gather", lambda self, text: [text, json.dumps(json.loads(text) | {what: value})])
+    with pytest.raises(CheckpointError, match=f"the hosts differ in their {what} .*host 1: {value}"):
+        train(changed(), report=quiet)
+
+
+def test_a_warm_up_that_fills_the_run_is_told(changed):
+    lines = []
+    train(changed(steps=1, schedule__warmup_steps=9), report=lines.append)
+    assert any("fill the 1 steps of the run: the rate will not fall" in line for line in lines)

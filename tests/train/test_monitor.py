@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from train.config import GuardConfig
-from train.diagnosis import IN_A_ROW, MOST_SKIPPED
+from train.diagnosis import IN_A_ROW, MOST_RESCALED, MOST_SKIPPED
 from train.monitor import DivergedError, Monitor
 from train.step import Counts
 
@@ -16,9 +16,13 @@ STEP = SimpleNamespace(
 )
 
 
-def counts(loss=2.0, grad_norm=1.0):
+def counts_of(loss, grad_norm):
     scalars = [loss, 4.0, 0.0, 30.0, 40.0, 100.0, 80.0, grad_norm]
     return Counts(*map(tf.constant, scalars), heard=tf.constant([80.0, 20.0]), block_norms=tf.ones([2]))
+
+
+def counts(loss):
+    return counts_of(loss, 1.0)
 
 
 @pytest.fixture
@@ -58,6 +62,18 @@ def test_too_many_of_them_in_a_row_end_the_run_all_the_same(watched):
     watched(*[np.nan] * (MOST_SKIPPED - 1), 2.0, *[np.nan] * (MOST_SKIPPED - 1), guard=skip)
     with pytest.raises(DivergedError, match=f"step {MOST_SKIPPED}: loss is nan"):
         watched(*[np.nan] * MOST_SKIPPED, guard=skip)
+
+
+def test_gradients_that_overflow_in_float16_are_skipped_but_not_for_ever(watched, monkeypatch):
+    monkeypatch.setattr("tests.train.test_monitor.counts", lambda loss: counts_of(loss, np.inf))
+    watched(*[2.0] * (MOST_RESCALED - 1), precision="mixed_float16")
+    with pytest.raises(DivergedError, match=f"step {MOST_RESCALED}: loss is 2.0, gradient norm inf"):
+        watched(*[2.0] * MOST_RESCALED, precision="mixed_float16")
+
+
+def test_a_line_without_a_finite_loss_is_no_lowest_loss(watched):
+    told = watched(np.nan, *[100.0] * 5, guard=GuardConfig(non_finite="skip", diverged="stop"))
+    assert not any("diverged" in line for line in told)
 
 
 def test_a_run_that_diverges_is_told_so_and_ended_where_asked(watched):

@@ -184,3 +184,14 @@ def test_after_the_frozen_updates_everything_learns_and_both_kinds_are_told(make
     assert still == ["wav2vec2/masked_spec_embed"]  # no masks in these tests
     compiled = [line.split(" in ")[0] for line in lines if line.startswith("compiled")]
     assert compiled == ["compiled shape 6 x 0.8 s, head only", "compiled shape 6 x 0.8 s"]
+
+
+def test_a_shape_that_does_not_fit_into_memory_is_named_with_the_way_out(make, batch, monkeypatch):
+    _, step = make()
+
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+
+    monkeypatch.setattr(step.compiled, "_call", full)
+    with pytest.raises(MemoryError, match=r"shape 6 x 0.8 s does not fit .*out of memory.*--batches.device_seconds"):
+        step(split(batch, 1), 0, 1e-3)

@@ -3,10 +3,17 @@
 import re
 
 import pytest
+import tensorflow as tf
 
 from benchmarks.tpu_compile import Program, line, lower
 from tests.tiny import tiny
-from train.config import parse
+from tests.train.replicas import update
+from train.config import OptimizerConfig, parse
+from train.layout import split
+from train.optimizer import build_optimizer
+from train.step import TrainStep
+from train.strategy import Cluster
+from wav2vec2_tf import Wav2Vec2ForCTC
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +52,20 @@ def test_too_little_memory_is_told_apart_from_what_does_not_compile():
     text, sound = line({"error": "UNIMPLEMENTED: no such thing"}, 4, 16)
     assert text.startswith("DID NOT COMPILE: UNIMPLEMENTED")
     assert not sound
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_update_can_be_taken_in_by_a_tpu(frozen):
+    """What `TPUStrategy.run` does with it: every argument becomes a tensor."""
+    model = Wav2Vec2ForCTC(tiny())
+    optimizer = build_optimizer(OptimizerConfig(), model.trainable_variables)
+    options = dict(do_normalize=True, clip_norm=1.0, seed=1, jit_compile=True, report=print, freeze_steps=1)
+    step, (block,) = TrainStep(model, optimizer, Cluster(), **options), split(update(0), 1)
+
+    def replica(*args):
+        return step.replica[frozen](*args)
+
+    def replicate():
+        return tf.compat.v1.tpu.replicate(replica, [[block, tf.constant([1, 2]), tf.constant(1e-3)]])
+
+    tf.function(replicate, autograph=False).get_concrete_function()
