@@ -61,8 +61,8 @@ def test_a_frozen_body_gets_no_gradient_but_its_adapters_do():
     assert_same(gradients("adapters", False, change=freeze), found)
 
 
-@pytest.mark.parametrize(("policy", "dtype"), [("mixed_bfloat16", tf.bfloat16), ("mixed_float16", tf.float16)])
-def test_in_mixed_precision_blocks_keep_their_input_in_16_bits_and_gradients_stay_32(policy, dtype):
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_in_mixed_precision_gradients_are_the_same_but_for_rounding_and_stay_in_32_bits(policy):
     keras.config.set_dtype_policy(policy)
     try:
         plain, checkpointed = gradients("layerdrop", False), gradients("layerdrop", True)
@@ -70,7 +70,9 @@ def test_in_mixed_precision_blocks_keep_their_input_in_16_bits_and_gradients_sta
         keras.config.set_dtype_policy("float32")
     assert {gradient.dtype for gradient in checkpointed.values()} == {np.dtype(np.float32)}
     for path, gradient in plain.items():
-        np.testing.assert_allclose(checkpointed[path], gradient, rtol=0.05, atol=0.05 * np.abs(gradient).max() + 1e-4)
+        if not path.endswith("k_proj/bias"):  # its gradient is 0: rounding is all one sees of it
+            atol = 0.05 * np.abs(gradient).max() + 1e-4
+            np.testing.assert_allclose(checkpointed[path], gradient, rtol=0.05, atol=atol, err_msg=path)
 
 
 def test_xla_keeps_the_activations_of_one_block_instead_of_all(xla_bytes):
