@@ -12,6 +12,7 @@ from train.metrics import Progress
 IN_A_ROW = 3  # log lines for which a symptom must last
 GROWN = 2.0  # loss, as a multiple of its lowest
 SPOKE, SILENT = 0.90, 0.98  # blank ratio of a model that says something, and of one that does not
+LEARNED = 0.5  # its loss, as a share of the first: random weights babble before they fall silent
 STARVED = 0.10  # share of the time in which an update waits for its batch
 MISFITS = 0.05  # share of the utterances that have no alignment
 MOST_SKIPPED = 20  # updates in a row
@@ -50,14 +51,15 @@ class Watch:
     def __init__(self, guard: GuardConfig):
         self.guard = guard
         self.lowest, self.lowest_step = math.inf, None
-        self.spoke = False
+        self.first, self.spoke = 0.0, False
         self.lasted = dict.fromkeys(_SYMPTOMS, 0)
 
     def __call__(self, now: Progress) -> list[Finding]:
         """Takes the next log line; returns what has lasted for IN_A_ROW lines by now, and was not told yet."""
         if 0 < now.nats_per_frame < self.lowest:  # 0: no update of these was finite, or had a label that fits
             self.lowest, self.lowest_step = now.nats_per_frame, now.step
-        self.spoke |= now.blank_ratio < SPOKE
+        self.first = self.first or now.nats_per_frame
+        self.spoke |= now.blank_ratio < SPOKE and now.nats_per_frame < LEARNED * self.first
         found = []
         for name, symptom in _SYMPTOMS.items():
             message = symptom(self, now)

@@ -18,6 +18,13 @@ TOLD = {
 }
 
 
+def watching(**guard):
+    """Gives the watch of a run that has begun to learn."""
+    watch = Watch(GuardConfig(**guard))
+    watch(Progress(step=-1, **HEALTHY | dict(nats_per_frame=3.0)))
+    return watch
+
+
 def follow(watch, *changes):
     """Gives the names of the findings of each line."""
     return [[f.name for f in watch(Progress(step=i, **HEALTHY | change))] for i, change in enumerate(changes)]
@@ -31,14 +38,14 @@ def test_a_healthy_run_has_no_findings():
 @pytest.mark.parametrize("name", TOLD)
 def test_a_symptom_is_told_once_when_it_has_lasted_and_again_when_it_is_back(name):
     change, _ = TOLD[name]
-    found = follow(Watch(GuardConfig()), {}, *[change] * 5, {}, *[change] * 5)
+    found = follow(watching(), {}, *[change] * 5, {}, *[change] * 5)
     assert found == [[], [], [], [name], [], [], [], [], [], [name], [], []]
 
 
 @pytest.mark.parametrize("name", TOLD)
 def test_a_finding_names_figures_cause_and_way_out(name):
     change, told = TOLD[name]
-    watch = Watch(GuardConfig())
+    watch = watching()
     follow(watch, {}, *[change] * (IN_A_ROW - 1))
     assert re.search(told, watch(Progress(step=9, **HEALTHY | change))[0].message)
 
@@ -46,11 +53,13 @@ def test_a_finding_names_figures_cause_and_way_out(name):
 @pytest.mark.parametrize("name", TOLD)
 @pytest.mark.parametrize("diverged", ["warn", "stop"])
 def test_only_divergence_and_silence_stop_a_run_that_is_told_to_stop(name, diverged):
-    watch, (change, _) = Watch(GuardConfig(diverged=diverged)), TOLD[name]
+    watch, (change, _) = watching(diverged=diverged), TOLD[name]
     follow(watch, {}, *[change] * (IN_A_ROW - 1))
     (finding,) = watch(Progress(step=9, **HEALTHY | change))
     assert finding.stops == (diverged == "stop" and name in ("diverged", "fell_silent"))
 
 
 def test_a_model_that_never_spoke_has_not_fallen_silent():
-    assert not any(follow(Watch(GuardConfig()), *[dict(blank_ratio=1.0)] * 10))
+    """From random weights: babble, then only blanks, while the loss falls."""
+    babble, plateau = dict(nats_per_frame=5.0, blank_ratio=0.1), dict(nats_per_frame=0.8, blank_ratio=1.0)
+    assert not any(follow(Watch(GuardConfig()), babble, babble, *[plateau] * 10))
