@@ -1,16 +1,14 @@
 """Work beside training: jobs that one thread does in turn, and whose errors end the run."""
 
-import contextlib
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-_LESS_URGENT = 10  # of 20 steps: a tenth of a core that training wants as well
-
 
 class Background:
-    """Does jobs one after the other, in a thread that gives way to training; none after one that failed.
+    """Does jobs one after the other, in a thread of its own; none after one that failed.
+
+    The thread is as urgent as the others: one that gives way holds Python's lock for long when the machine is busy, and
+    training waits for that lock.
 
     >>> work, done = Background(), []
     >>> work.submit(lambda: done.append("written"))
@@ -19,7 +17,7 @@ class Background:
     """
 
     def __init__(self):
-        self._pool = ThreadPoolExecutor(1, "background", _give_way)
+        self._pool = ThreadPoolExecutor(1, "background")
         self._jobs: list[Future] = []
         self._failed = False
 
@@ -49,9 +47,3 @@ class Background:
         except BaseException:
             self._failed = True
             raise
-
-
-def _give_way() -> None:
-    with contextlib.suppress(OSError):  # Linux alone knows priorities of threads
-        own = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(own + _LESS_URGENT, 19))

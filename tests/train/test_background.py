@@ -1,4 +1,3 @@
-import os
 import threading
 
 import pytest
@@ -24,10 +23,3 @@ def test_nothing_is_told_while_a_job_is_under_way():
     work.check()
     go.set()
     work.wait()
-
-
-def test_jobs_give_way_to_training():
-    work, found = Background(), []
-    work.submit(lambda: found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
-    work.wait()
-    assert found[0] > os.getpriority(os.PRIO_PROCESS, 0)
