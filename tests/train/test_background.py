@@ -18,8 +18,10 @@ def test_a_failed_job_is_told_at_the_next_look_and_no_other_is_done():
 
 
 def test_nothing_is_told_while_a_job_is_under_way():
-    work, go = Background(), threading.Event()
-    work.submit(go.wait)
+    work, go, done = Background(), threading.Event(), []
+    work.submit(lambda: done.append(go.wait()))
     work.check()
+    assert done == []
     go.set()
     work.wait()
+    assert done == [True]
