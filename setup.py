@@ -30,14 +30,17 @@ REQUIRES = [
 BEAM = ["apache-beam >= 2.77, < 3"]
 GCS = ["gcsfs >= 2024.6, < 2027"]
 DIGITS = ["num2words >= 0.5.14, < 0.6"]
+SUBWORDS = ["sentencepiece >= 0.2, < 0.3"]
 EXTRAS = {
     "beam": BEAM,
     "digits": DIGITS,
     "gcs": GCS,
+    "subwords": SUBWORDS,
     "test": [
         *BEAM,  # half a minute to install, and protobuf 6 in the place of 7; TensorFlow takes either
         *GCS,
         *DIGITS,
+        *SUBWORDS,
         "pytest         >= 8,   < 10",
         "trustme        >= 1.1, < 2",
         "pytest-timeout >= 2.3, < 3",

@@ -41,7 +41,9 @@ DATA_TOOLS_MAY_USE = (
     *("wav2vec2_tf.audio", "wav2vec2_tf.files", "wav2vec2_tf.text", "wav2vec2_tf.lengths"),
     *("wav2vec2_tf.gcs", "wav2vec2_tf.waiting"),
 )
-OPTIONAL = set("gcsfs huggingface_hub tensorflow_io flashlight kenlm gradio apache_beam google num2words".split())
+OPTIONAL = set(
+    "gcsfs huggingface_hub tensorflow_io flashlight kenlm gradio apache_beam google num2words sentencepiece".split()
+)
 PRIVATE = ("keras.src", "tensorflow.python")
 
 

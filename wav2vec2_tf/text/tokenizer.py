@@ -2,8 +2,8 @@
 
 Encoding and decoding follow transformers' `Wav2Vec2CTCTokenizer`, with one correction: there, skipping special tokens
 removes the blanks before repeats are merged, so that "L <pad> L" loses a letter; here repeats are merged first.
-Building a vocabulary is left to `vocabulary`, its files to `tokenizer_files`, the choice of ids out of logits to
-`wav2vec2_tf.decoding`.
+Building a vocabulary is left to `vocabulary`, its files to `tokenizer_files`, labels that are pieces of words to
+`subwords`, the choice of ids out of logits to `wav2vec2_tf.decoding`.
 """
 
 import re
@@ -18,7 +18,7 @@ from wav2vec2_tf import remote
 from wav2vec2_tf.files import read_json
 from wav2vec2_tf.text import tokenizer_files
 from wav2vec2_tf.text.languages import check_vocab, is_nested, of_language
-from wav2vec2_tf.text.tokenizer_files import SETTINGS, TOKEN_ROLES, TokenizerFiles
+from wav2vec2_tf.text.tokenizer_files import SETTINGS, SUBWORD_FILE, TOKEN_ROLES, TokenizerFiles
 
 #: The vocabulary of the published English checkpoints.
 STANDARD_TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")
@@ -173,6 +173,23 @@ class Wav2Vec2CTCTokenizer:
         known = {char: self._ids_of(char) for char in sorted(singles)}
         return {char: ids[0] for char, ids in known.items() if len(ids) == 1 and ids[0] != self.unk_token_id}
 
+    @property
+    def surfaces(self) -> tuple[str, ...]:
+        """Gives what each label adds to a text, by id: words end where a surface has a space.
+
+        >>> surfaces = Wav2Vec2CTCTokenizer.standard().surfaces
+        >>> surfaces[:6]  # <pad> <s> </s> <unk> add nothing, the word delimiter a space
+        ('', '', '', '', ' ', 'E')
+        """
+        silent = {self.bos_token, self.eos_token, self.unk_token, self.pad_token}
+        added = {index: self._spelled(token) for token, index in self.vocab.items() if token not in silent}
+        if self.do_lower_case:
+            added = {index: text.lower() for index, text in added.items()}
+        return tuple(added.get(index, "") for index in range(max(self._tokens) + 1))
+
+    def _spelled(self, token: str) -> str:
+        return self.replace_word_delimiter_char if token == self.word_delimiter_token else token
+
     def encode(self, text: str) -> list[int]:
         """Turns text into label ids.
 
@@ -222,14 +239,14 @@ class Wav2Vec2CTCTokenizer:
         skipped = {self.pad_token, None}
         if skip_special_tokens:
             skipped |= {self.bos_token, self.eos_token, self.unk_token}
-        kept = [token for token in tokens if token not in skipped]
-        kept = [self.replace_word_delimiter_char if token == self.word_delimiter_token else token for token in kept]
-        text = "".join(kept).strip()
+        text = "".join(self._spelled(token) for token in tokens if token not in skipped).strip()
         return text.lower() if self.do_lower_case else text
 
     @classmethod
     def from_pretrained(cls, source: str | Path, *, target_lang: str | None = None, **where) -> "Wav2Vec2CTCTokenizer":
         """Reads vocab.json and, where present, tokenizer_config.json, special_tokens_map.json, added_tokens.json.
+
+        Where there is a tokenizer.model instead, it gives a `subwords.SubwordTokenizer`.
 
         Args:
             source: A folder, a hub id or a gs:// folder; see `remote.fetch`.
@@ -240,6 +257,10 @@ class Wav2Vec2CTCTokenizer:
             ValueError: A file is not JSON, or the vocabulary breaks a rule.
         """
         fetched = remote.fetch(source, lambda names: [name for name in tokenizer_files.FILES if name in names], **where)
+        if SUBWORD_FILE in fetched.files:
+            from wav2vec2_tf.text.subwords import SubwordTokenizer  # a kind of this one
+
+            return SubwordTokenizer((fetched.folder / SUBWORD_FILE).read_bytes(), fetched.name)
         files = tokenizer_files.read(fetched.folder, fetched.name)
         language = target_lang if target_lang is not None else files.target_lang
         tokenizer = cls({**files.vocab, **files.added}, **files.settings, extra=files.extra, target_lang=language)

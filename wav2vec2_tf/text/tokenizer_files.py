@@ -11,8 +11,11 @@ from typing import Any
 from wav2vec2_tf.files import make_folder, read_json, write_json
 from wav2vec2_tf.text.languages import is_nested
 
-#: In the order of their fetching: without the last there is no tokenizer.
-FILES = ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json", "vocab.json")
+#: A SentencePiece model, which takes the place of vocab.json where labels are pieces of words.
+SUBWORD_FILE = "tokenizer.model"
+
+#: In the order of their fetching: without one of the last two there is no tokenizer.
+FILES = ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json", SUBWORD_FILE, "vocab.json")
 
 # The order in which transformers appends tokens that vocab.json lacks.
 TOKEN_ROLES = ("bos_token", "eos_token", "unk_token", "pad_token", "word_delimiter_token")
@@ -68,6 +71,7 @@ def read(folder: Path, name: str | Path) -> TokenizerFiles:
 def write(folder: Path, files: TokenizerFiles) -> None:
     """Writes the files, in the form transformers reads too; the folder is made if absent."""
     make_folder(folder)
+    (folder / SUBWORD_FILE).unlink(missing_ok=True)  # of the tokenizer that is replaced, and read first
     write_json(folder / "vocab.json", files.vocab)
     if files.added:
         write_json(folder / "added_tokens.json", files.added)
