@@ -64,8 +64,8 @@ def batches(
         skip: Batches to leave out at the start; those before the window they lie in are not even read.
     Returns:
         Batches {"id": [B] string, "audio": [B, S] int16, "num_samples": [B] int32, "labels": [B, U] int32 (0 beyond
-        "num_labels": [B] int32), "text": [B] string, "weight": [B] float32}. Rows that fill up a short batch have
-        weight 0, no samples, no labels and id "".
+        "num_labels": [B] int32), "text" and "speaker": [B] string, "weight": [B] float32}. Rows that fill up a short
+        batch have weight 0, no samples, no labels and id "".
     Raises:
         ValueError: See `plan.plan_epoch`; a character of the split has no label and `unk_id` is None; or a folder of
             `augment` holds no recording.
@@ -203,6 +203,7 @@ def _assembler(buckets: Buckets, labels: np.ndarray, changes_speed: bool):
             "labels": ids.to_tensor(0, shape=tf.stack([-1, widths[bucket]])),
             "num_labels": tf.cast(ids.row_lengths(), tf.int32),
             "text": fields["text"],
+            "speaker": fields["speaker"],
             "weight": tf.cast(row >= 0, tf.float32),
         }
 

@@ -1,15 +1,13 @@
-"""What a model makes of a whole split: hypotheses by utterance id, error rates, loss, blank ratio.
+"""From a model and a whole split to an `Evaluation`.
 
 Arg-max runs on the device, so that memory grows with the text, not with the logits. Every host hears its own part of
 the split, and all of them get the whole result. The loop evaluates with this, and so does the command `train.evaluate`.
 """
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
@@ -17,108 +15,13 @@ import tensorflow as tf
 from data_tools.index import Index
 from data_tools.reader import batches
 from train.config import BatchConfig
+from train.evaluation import Evaluation, Hypothesis, compare
 from train.layout import host_share, split
-from train.metrics import Errors, character_errors, word_errors
 from train.setup import DataError, plan, reader_options
 from train.step import Compiled, count_heard, countable, waveform
 from train.strategy import Cluster
 from wav2vec2_tf.ctc import ctc_loss
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """What the model heard in one utterance, and how far that is from the reference."""
-
-    id: str
-    reference: str
-    text: str
-    words: Errors
-    characters: Errors
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Results over one split.
-
-    Attributes:
-        split: Its name.
-        hypotheses: One per utterance, in reading order.
-        loss: Mean over the feasible utterances, nats per utterance.
-        blank_ratio: Share of real frames on which the blank scores highest.
-        infeasible: Utterances without an alignment; they count in the error rates all the same.
-    """
-
-    split: str
-    hypotheses: tuple[Hypothesis, ...]
-    loss: float
-    blank_ratio: float
-    infeasible: int
-
-    @property
-    def words(self) -> Errors:
-        """Word edits over the split."""
-        return sum((h.words for h in self.hypotheses), Errors())
-
-    @property
-    def characters(self) -> Errors:
-        """Character edits over the split."""
-        return sum((h.characters for h in self.hypotheses), Errors())
-
-    @property
-    def distinct_characters(self) -> int:
-        """Different characters in all hypotheses; a few only, or none, tell of a model that has not begun to learn."""
-        return len(set("".join(h.text for h in self.hypotheses)) - {" "})
-
-    def numbers(self) -> dict[str, float]:
-        """Gives the figures that are logged and saved."""
-        return {
-            "wer": self.words.rate,
-            "cer": self.characters.rate,
-            "loss": self.loss,
-            "blank": self.blank_ratio,
-            "utterances": len(self.hypotheses),
-            "infeasible": self.infeasible,
-            "distinct_characters": self.distinct_characters,
-        }
-
-    def line(self) -> str:
-        """Gives one log line."""
-        return (
-            f"split={self.split} wer={self.words.rate:.2%} cer={self.characters.rate:.2%} loss={self.loss:.3f} "
-            f"blank={self.blank_ratio:.2f} utterances={len(self.hypotheses)} words={self.words.length} "
-            f"sub={self.words.substitutions} del={self.words.deletions} ins={self.words.insertions}"
-        )
-
-    def verdict(self) -> str:
-        """Names the likely cause where a model says next to nothing; empty where it speaks."""
-        if self.blank_ratio < 0.98 or self.words.rate < 0.95:
-            return ""
-        return (
-            "only blanks so far: every CTC model starts with that, for some thousand updates from random weights. "
-            "If it stays, try a higher or lower --optimizer.learning_rate, a longer --schedule.warmup, "
-            "--batches.shortest_first_epochs 1, or check the set-up with --overfit_one_batch."
-        )
-
-    def samples(self, count: int = 3) -> str:
-        """Shows some hypotheses under their references, spread evenly over the split."""
-        step = max(1, len(self.hypotheses) // count)
-        shown = self.hypotheses[::step][:count]
-        return "\n".join(f"  {h.id}\n    reference:  {h.reference}\n    hypothesis: {h.text}" for h in shown)
-
-    def save(self, folder: Path) -> None:
-        """Writes FOLDER/eval-SPLIT.json (figures) and FOLDER/eval-SPLIT.tsv (one line per utterance).
-
-        Args:
-            folder: Made if absent.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = folder / f"eval-{self.split}"
-        stem.with_suffix(".json").write_text(json.dumps(self.numbers(), indent=2) + "\n", encoding="utf-8")
-        with open(stem.with_suffix(".tsv"), "w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, delimiter="\t", lineterminator="\n")
-            table.writerow(["id", "wer", "cer", "reference", "hypothesis"])
-            for h in self.hypotheses:
-                table.writerow([h.id, f"{h.words.rate:.4f}", f"{h.characters.rate:.4f}", h.reference, h.text])
+from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 
 
 class Evaluator:
@@ -178,22 +81,25 @@ class Evaluator:
             raise DataError(f"split {self.split!r} gave {len(hypotheses)} utterances, its index lists {expected}.")
         return tuple(hypotheses)
 
-    def hear(self, batch) -> tuple[list[tuple[str, str, str]], np.ndarray]:
+    def hear(self, batch) -> tuple[list[tuple], np.ndarray]:
         """Decodes one batch of this host.
 
         Args:
             batch: From `data_tools.reader.batches`.
         Returns:
-            Id, reference and text of its real rows; [5]: summed loss, feasible and infeasible rows, frames, blanks.
+            What `compare` takes, for each of its real rows; [5]: summed loss, feasible and infeasible rows, frames,
+            blanks.
         """
         return self._read(batch, *self.predict(split(batch, self.cluster.local_replicas)))
 
     def _read(self, batch, ids, numbers):
-        ids = ids[: len(batch["id"])]
-        rows = zip(batch["weight"].numpy(), batch["id"].numpy(), batch["text"].numpy(), ids.numpy(), strict=True)
-        real = [(name.decode(), text.decode(), row) for weight, name, text, row in rows if weight > 0]
-        texts = self.processor.batch_decode([row for _, _, row in real]) if real else []
-        return [(*row[:2], text) for row, text in zip(real, texts, strict=True)], numbers.numpy()
+        real = np.flatnonzero(batch["weight"].numpy() > 0)
+        names, references, speakers = (
+            [batch[key].numpy()[i].decode() for i in real] for key in ("id", "text", "speaker")
+        )
+        texts = self.processor.batch_decode(list(ids.numpy()[real])) if len(real) else []
+        seconds = (batch["num_samples"].numpy()[real] / SAMPLE_RATE_HZ).tolist()
+        return list(zip(names, references, texts, speakers, seconds, strict=True)), numbers.numpy()
 
     def _batches(self):
         hosts = dict(num_hosts=self.cluster.num_hosts, host=self.cluster.host)
@@ -222,8 +128,3 @@ class Evaluator:
         )
         ids = tf.where(tf.sequence_mask(frames, tf.shape(logits)[1]), tf.argmax(logits, 2, tf.int32), blank)
         return ids, tf.stack([tf.cast(number, tf.float32) for number in numbers])
-
-
-def compare(name: str, reference: str, text: str) -> Hypothesis:
-    """Counts the edits between a reference and what was heard."""
-    return Hypothesis(name, reference, text, word_errors(reference, text), character_errors(reference, text))

@@ -84,7 +84,7 @@ def test_types_are_as_documented(index, buckets):
     kinds = {name: spec.dtype.name for name, spec in batches(index, "train", {"A": 5}, 3, buckets).element_spec.items()}
     assert kinds == dict(
         id="string", audio="int16", num_samples="int32", labels="int32", num_labels="int32", text="string",
-        weight="float32",
+        speaker="string", weight="float32",
     )  # fmt: skip
 
 
