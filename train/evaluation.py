@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.metrics import Errors, character_errors, word_errors
+from train.edits import Errors, character_errors, word_errors
 from wav2vec2_tf.files import write_together
 
 COLUMNS = ("id", "speaker", "seconds", "wer", "cer", "reference", "hypothesis")

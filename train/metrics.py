@@ -1,7 +1,4 @@
-"""Numbers about a run: error rates, sums between two log lines, and the places they are written to.
-
-Error counting is jiwer's; what is counted and how empty references enter is decided here.
-"""
+"""Numbers about a run: sums between two log lines, and the places they are written to. Errors are `edits`'."""
 
 import json
 import math
@@ -11,62 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import jiwer
 import numpy as np
 import tensorflow as tf
 
 from train.step import Counts
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Edits between references and hypotheses, in words or characters; add them up over a corpus.
-
-    >>> total = word_errors("GO ON", "GO") + word_errors("", "UH")
-    >>> total.edits, total.length, total.rate
-    (2, 2, 1.0)
-
-    Attributes:
-        substitutions, deletions, insertions: Edits that turn the reference into the hypothesis.
-        length: Units of the reference.
-    """
-
-    substitutions: int = 0
-    deletions: int = 0
-    insertions: int = 0
-    length: int = 0
-
-    def __add__(self, other: "Errors") -> "Errors":
-        return Errors(*(a + b for a, b in zip(self._values, other._values, strict=True)))
-
-    @property
-    def _values(self):
-        return self.substitutions, self.deletions, self.insertions, self.length
-
-    @property
-    def edits(self) -> int:
-        """All edits."""
-        return self.substitutions + self.deletions + self.insertions
-
-    @property
-    def rate(self) -> float:
-        """Edits / length. Without any reference unit: 0 if nothing was inserted, else 1."""
-        return self.edits / self.length if self.length else float(self.edits > 0)
-
-
-def word_errors(reference: str, hypothesis: str) -> Errors:
-    """Counts word edits; an empty reference makes every word of the hypothesis an insertion."""
-    return _errors(jiwer.process_words(reference, hypothesis))
-
-
-def character_errors(reference: str, hypothesis: str) -> Errors:
-    """Counts character edits, spaces included."""
-    return _errors(jiwer.process_characters(reference, hypothesis))
-
-
-def _errors(output) -> Errors:
-    length = output.hits + output.substitutions + output.deletions
-    return Errors(output.substitutions, output.deletions, output.insertions, length)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from tqdm import tqdm
 from data_tools.index import load_index
 from data_tools.reader import batches
 from train.config import RunConfig
-from train.evaluator import Evaluator, compare
+from train.edits import Errors
+from train.evaluation import compare
+from train.evaluator import Evaluator
 from train.layout import split
-from train.metrics import Errors
 from train.optimizer import build_optimizer
 from train.setup import build_model, load_processor, plan, reader_options
 from train.step import TrainStep, fetch

@@ -1,41 +1,10 @@
 import json
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
-from train.metrics import Errors, MetricsLog, character_errors, summarize, word_errors
+from train.metrics import MetricsLog, summarize
 from train.step import Counts
-
-
-@pytest.mark.parametrize(
-    ("reference", "hypothesis", "expected"),
-    [
-        ("GO ON NOW", "GO ON NOW", Errors(0, 0, 0, 3)),
-        ("GO ON NOW", "GO IN", Errors(1, 1, 0, 3)),
-        ("GO", "GO ON", Errors(0, 0, 1, 1)),
-        ("GO ON", "", Errors(0, 2, 0, 2)),
-        ("", "GO ON", Errors(0, 0, 2, 0)),
-        ("", "", Errors(0, 0, 0, 0)),
-    ],
-)
-def test_word_edits(reference, hypothesis, expected):
-    assert word_errors(reference, hypothesis) == expected
-
-
-def test_characters_count_spaces():
-    assert character_errors("GO ON", "GOON") == Errors(0, 1, 0, 5)
-
-
-@pytest.mark.parametrize(("hypothesis", "rate"), [("", 0.0), ("UH", 1.0)])
-def test_an_empty_corpus_has_a_defined_rate(hypothesis, rate):
-    assert word_errors("", hypothesis).rate == rate
-
-
-def test_errors_add_up_over_a_corpus_not_as_a_mean_of_rates():
-    total = word_errors("A", "B") + word_errors("A B C", "A B C")
-    assert total.rate == 0.25
-
 
 UPDATE = Counts(
     loss=2.0, utterances=4, infeasible=1, seconds=30, padded_seconds=40, frames=100, blanks=80, grad_norm=3.0,
