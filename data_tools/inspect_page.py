@@ -3,28 +3,18 @@
 The page needs neither network nor scripts. The words it shares with the terminal are `inspect_text`'s.
 """
 
-import base64
 import io
-from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
-import soundfile
 
-from data_tools.inspect_text import COLUMNS, reject_rows, shown, speaker_lines, split_rows, verdict
+from data_tools.inspect_text import COLUMNS, reject_rows, speaker_lines, split_rows, verdict
+from data_tools.pages import document, inline, player, shown, table
 from data_tools.survey import Sample, Survey
 
 _MOST_ROWS = 100  # of any table that grows with the corpus
 _DRAWN_CHARACTERS = 40
 _BINS = 50
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #222 }
-h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
-table { border-collapse: collapse } th, td { padding: .2rem .7rem; text-align: left; vertical-align: top }
-th { border-bottom: 1px solid #888 } tr:nth-child(even) td { background: #f4f4f4 }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
-img { max-width: 100% } audio { height: 2rem } pre { white-space: pre-wrap } pre.wrong { color: #a00 }
-"""
 
 
 def page(survey: Survey, picture: bytes) -> str:
@@ -37,61 +27,36 @@ def page(survey: Survey, picture: bytes) -> str:
         HTML.
     """
     index = survey.index
-    title = escape(str(index.folder))
     about = f"{index.encoding}, {index.sample_rate_hz} Hz, text rules {', '.join(index.text_rules)}"
     told = escape("\n".join(verdict(survey)))
     listen = [
-        f"<h2>{escape(split)}: samples</h2>" + _table(("", "audio", "seconds", "labels/s", "text", "record"), rows)
+        f"<h2>{escape(split)}: samples</h2>" + table(("", "audio", "seconds", "labels/s", "text", "record"), rows)
         for split, samples in survey.samples.items()
         if (rows := [_sample_row(sample, index.sample_rate_hz) for sample in samples])
     ]
     parts = [
-        f"<h1>{title}</h1><p>{escape(about)}</p>",
+        f"<h1>{escape(str(index.folder))}</h1><p>{escape(about)}</p>",
         f"<pre class='{'wrong' if survey.findings else 'sound'}'>{told}</pre>",
-        _table(COLUMNS, [[escape(cell) for cell in row] for row in split_rows(survey)]),
-        f"<p><img alt='lengths, rates, characters and speakers' src='{_inline('image/png', picture)}'></p>",
+        table(COLUMNS, [[escape(cell) for cell in row] for row in split_rows(survey)]),
+        f"<p><img alt='lengths, rates, characters and speakers' src='{inline('image/png', picture)}'></p>",
         *listen,
-        "<h2>Characters</h2>" + _table(("character", "code", "count"), _character_rows(index.characters)),
+        "<h2>Characters</h2>" + table(("character", "code", "count"), _character_rows(index.characters)),
         f"<h2>Speakers</h2><pre>{escape(chr(10).join(speaker_lines(survey)))}</pre>",
         f"<h2>Rejected: {sum(index.rejected.values())}</h2>" + _rejects(survey),
     ]
-    head = f"<meta charset='utf-8'><title>{title}</title><style>{_STYLE}</style>"
-    return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
-
-
-def _inline(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Makes a table of cells that are HTML already; columns of numbers are set to the right."""
-    rows = [list(row) for row in rows]
-    columns = list(zip(*rows, strict=True)) or [()] * len(header)
-    numbers = [bool(cells) and all(cell.removeprefix("&gt;= ")[:1].isdigit() for cell in cells) for cells in columns]
-
-    def line(tag, cells):
-        return "".join(f"<{tag}{' class=n' * right}>{cell}</{tag}>" for cell, right in zip(cells, numbers, strict=True))
-
-    return f"<table><tr>{line('th', header)}</tr>" + "".join(f"<tr>{line('td', row)}</tr>" for row in rows) + "</table>"
+    return document(str(index.folder), parts)
 
 
 def _sample_row(sample: Sample, rate_hz: int) -> list[str]:
     record = sample.record
     seconds = len(record.samples) / rate_hz
-    sound = f"<audio controls preload=none src='{_inline('audio/mpeg', _mp3(record.samples, rate_hz))}'></audio>"
+    sound = player(record.samples, rate_hz)
     text = f"<span dir=auto>{escape(record.text)}</span>"
     if record.transcript != record.text:
         text += f"<br><small dir=auto>{escape(record.transcript)}</small>"
     speaker = f", speaker {record.speaker}" if record.speaker else ""
     where = f"{escape(record.id)}<br><small>{escape(f'{sample.shard}, record {sample.place}{speaker}')}</small>"
     return [sample.why, sound, f"{seconds:.2f}", f"{len(record.text) / seconds:.1f}", text, where]
-
-
-def _mp3(samples: np.ndarray, rate_hz: int) -> bytes:
-    """Every browser plays MP3; it takes about 6 kB per second."""
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate_hz, format="MP3")
-    return file.getvalue()
 
 
 def _character_rows(counts: dict[str, int]) -> list[list[str]]:
@@ -104,11 +69,11 @@ def _character_rows(counts: dict[str, int]) -> list[list[str]]:
 def _rejects(survey: Survey) -> str:
     if not survey.index.rejected:
         return "<p>none</p>"
-    reasons = _table(("reason", "clips", "left out because"), [map(escape, row) for row in reject_rows(survey)])
+    reasons = table(("reason", "clips", "left out because"), [map(escape, row) for row in reject_rows(survey)])
     clips = [[escape(cell) for cell in row] for row in survey.rejects[:_MOST_ROWS]]
     more = len(survey.rejects) - len(clips)
     rest = f"<p>... and {more} more in rejects.tsv</p>" if more > 0 else ""
-    return reasons + (f"<p></p>{_table(('id', 'path', 'reason', 'detail'), clips)}{rest}" if clips else "")
+    return reasons + (f"<p></p>{table(('id', 'path', 'reason', 'detail'), clips)}{rest}" if clips else "")
 
 
 def draw(survey: Survey) -> bytes:

@@ -1,12 +1,11 @@
 """A survey in lines for a terminal, and the rows that the page shows too."""
 
 import textwrap
-import unicodedata
-from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from data_tools.clips import REASONS
+from data_tools.pages import aligned, shown
 from data_tools.report import Histogram, histogram
 from data_tools.survey import Survey
 
@@ -32,12 +31,12 @@ def describe(survey: Survey) -> str:
     seconds = np.concatenate([survey.seconds(split) for split in index.splits])
     rates = np.concatenate([survey.rates(split) for split in index.splits])
     lines = [f"{index.folder}: {index.encoding}, {index.sample_rate_hz} Hz, text rules {', '.join(index.text_rules)}"]
-    lines += ["", *_aligned([COLUMNS, *split_rows(survey)])]
+    lines += ["", *aligned([COLUMNS, *split_rows(survey)])]
     lines += ["", "length in seconds", *_bars(histogram(seconds))]
     lines += ["", "labels per second", *_bars(histogram(rates))]
     lines += ["", f"characters: {len(index.characters)}, by count", *_characters(index.characters)]
     lines += ["", *speaker_lines(survey)]
-    lines += ["", f"rejected: {sum(index.rejected.values())}", *_aligned(reject_rows(survey))]
+    lines += ["", f"rejected: {sum(index.rejected.values())}", *aligned(reject_rows(survey))]
     return "\n".join([*lines, "", *verdict(survey)])
 
 
@@ -90,17 +89,6 @@ def verdict(survey: Survey) -> list[str]:
     return [*lines, "Copy these shards again, or write them again with make_tfrecords. Records count from 0."]
 
 
-def shown(character: str) -> str:
-    """Spells a character so that one sees it.
-
-    >>> shown("A"), shown(" "), shown("\\u0301")
-    ('A', "' '", 'U+0301')
-    """
-    if character == " ":
-        return "' '"
-    return f"U+{ord(character):04X}" if unicodedata.category(character)[0] in "CMZ" else character
-
-
 def _characters(counts: dict[str, int]) -> list[str]:
     pairs = [f"{shown(char)}{_GLUE}{count}" for char, count in sorted(counts.items(), key=lambda item: -item[1])]
     half = _MOST_CHARACTERS // 2
@@ -108,17 +96,6 @@ def _characters(counts: dict[str, int]) -> list[str]:
         pairs = [*pairs[:half], f"... {len(pairs) - 2 * half} more ...", *pairs[-half:]]
     lines = textwrap.wrap("   ".join(pairs), _WIDTH, initial_indent="  ", subsequent_indent="  ")
     return [line.replace(_GLUE, " ") for line in lines]
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Sets columns: words to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            f"{cell:<{width}}" if place == 0 or rows[-1][place][:1].isalpha() else f"{cell:>{width}}"
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
 
 
 def _bars(hist: Histogram) -> list[str]:

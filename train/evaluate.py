@@ -1,7 +1,7 @@
-"""Word and character error rates of a model over a whole split.
+"""Word and character error rates of a model over a whole split, and what they consist of.
 
-Run `python -m train.evaluate --model RUN/best --data DIR --split test`. Prints figures and some
-hypotheses, and writes all of them. The work is `train.evaluator`'s.
+Run `python -m train.evaluate --model RUN/best --data DIR --split test`. Prints figures, intervals and some hypotheses,
+and writes all of them, with a page to look at and listen to. The work is `train.evaluator`'s and `train.report`'s.
 """
 
 import sys
@@ -12,26 +12,46 @@ import jsonargparse
 import tensorflow as tf
 from tqdm import tqdm
 
-from data_tools.index import load_index
+from data_tools.find import find_audio
+from data_tools.index import Index, load_index
 from train.config import BatchConfig, underscored
-from train.evaluator import Evaluation, Evaluator
+from train.evaluation import Evaluation
+from train.evaluator import Evaluator
+from train.report import Report, make_report
+from train.report_page import page
+from train.report_text import describe
 from train.setup import check_vocabulary
 from wav2vec2_tf import Wav2Vec2ForCTC, Wav2Vec2Processor
+from wav2vec2_tf.files import write_text
 
 
-def evaluate(model: str, data: Path, split: str, batch_seconds: float, jit_compile: bool) -> Evaluation:
+def evaluate(model: str, index: Index, split: str, batch_seconds: float, jit_compile: bool) -> Evaluation:
     """Loads a model, from wherever `Wav2Vec2ForCTC.from_pretrained` does, and evaluates it on a split of shards.
 
     Raises:
-        OSError, ValueError: There is no model or no shards, or the vocabularies differ.
+        OSError, ValueError: There is no model, or the vocabularies differ.
     """
-    index, config = load_index(data), BatchConfig(batch_seconds=batch_seconds)
+    config = BatchConfig(batch_seconds=batch_seconds)
     processor = Wav2Vec2Processor.from_pretrained(model)
-    check_vocabulary(processor.tokenizer, data, model)
+    check_vocabulary(processor.tokenizer, index.folder, model)
     loaded = Wav2Vec2ForCTC.from_pretrained(model)
     processor.check_model(loaded.config)
     evaluator = Evaluator(loaded, processor, index, split, config, jit_compile, report=tqdm.write)
     return evaluator(lambda items: tqdm(items, unit="batch", desc=split))
+
+
+def save(report: Report, folder: Path, index: Index, model: str) -> Path:
+    """Writes FOLDER/eval-SPLIT.json and .tsv (`Evaluation.save`), and the page, with the audio of the worst utterances.
+
+    Returns:
+        The page.
+    """
+    evaluation = report.evaluation
+    evaluation.save(folder, report.numbers())
+    audio = find_audio(index, evaluation.split, [h.id for h in report.worst])
+    target = folder / f"eval-{evaluation.split}.html"
+    write_text(target, page(report, f"{model} on {evaluation.split}", [f"shards: {index.folder}"], audio))
+    return target
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,10 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.out is None and not Path(args.model).is_dir():
             raise FileNotFoundError(f"--model {args.model} is no folder here. Say with --out where results shall go.")
-        evaluation = evaluate(args.model, args.data, args.split, args.batch_seconds, args.jit_compile)
-        print(evaluation.samples(8))
-        print(evaluation.line())
-        evaluation.save(args.out or Path(args.model))
+        index = load_index(args.data)
+        report = make_report(evaluate(args.model, index, args.split, args.batch_seconds, args.jit_compile))
+        written = save(report, args.out or Path(args.model), index, args.model)
+        print(report.evaluation.samples(8), describe(report), f"{written} written", sep="\n\n")
+        print(report.evaluation.line())
     except (OSError, ValueError, ImportError, tf.errors.OpError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

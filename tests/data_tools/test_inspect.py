@@ -16,7 +16,8 @@ import soundfile
 from data_tools.index import load_index
 from data_tools.inspect import main
 from data_tools.inspect_page import draw, page
-from data_tools.inspect_text import describe, shown
+from data_tools.inspect_text import describe
+from data_tools.pages import shown
 from data_tools.survey import Survey, survey
 from tests.gcs_tls_server import ROOT, GcsTls
 

@@ -65,13 +65,18 @@ def test_evaluate_prints_and_writes_beside_the_model(best, shards, capsys):
     assert "split=dev wer=" in printed.splitlines()[-1]
     assert "reference:  ABE" in printed
     with open(f"{best}/eval-dev.json") as file:
-        assert json.load(file)["utterances"] == 7
+        figures = json.load(file)
+    assert (figures["utterances"], [one["name"] for one in figures["speakers"]]) == (7, ["s"])
+    with open(f"{best}/eval-dev.html") as file:
+        assert "<audio" in file.read()
 
 
 def test_evaluate_writes_where_it_is_told(best, shards, tmp_path):
     arguments = ["--model", best, "--data", str(shards), "--split", "train", "--out", str(tmp_path / "new")]
     assert evaluate.main([*arguments, "--jit_compile=false"]) == 0
-    assert {path.name for path in (tmp_path / "new").iterdir()} == {"eval-train.json", "eval-train.tsv"}
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {
+        f"eval-train.{kind}" for kind in ("json", "tsv", "html")
+    }
 
 
 @pytest.mark.parametrize(
