@@ -3,11 +3,11 @@
     python -m data_tools.make_tfrecords --manifest FILE.tsv --audio_root DIR --out OUT
     python -m data_tools.make_tfrecords --librispeech DIR --out OUT
 
-OUT gets the shards, vocab.json, rejects.tsv (clips left out and why), report.txt, lengths.png and, last, index.json.
+OUT gets the shards, vocab.json (with --subwords: tokenizer.model), rejects.tsv (clips left out and why), report.txt,
+lengths.png and, last, index.json.
 The shards do not depend on the number of workers. A run that was stopped goes on when it is asked for again.
 """
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ from data_tools.plan_report import describe_plan
 from data_tools.progress import Progress, refuse_others
 from data_tools.splits import describe_leaks, find_leaks
 from data_tools.texts import Texts, settle_corpus
+from data_tools.vocabulary import save_vocabulary, vocabulary_file
 from data_tools.workers import Workers
 from data_tools.writer import Recipe
 from wav2vec2_tf.text.normalize import DEFAULT_RULES, check_rules
-from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
-COMPANIONS = ("vocab.json", "rejects.tsv", "report.txt", "lengths.png")
+COMPANIONS = ("rejects.tsv", "report.txt", "lengths.png")
 
 _ABOUT = "Writes a corpus as TFRecord shards; a run that was stopped goes on when it is asked for again."
 _SHOWN_LINES = 60  # of the vocabulary's account
@@ -47,6 +47,9 @@ class Options(CorpusOptions):
         text_rules: What makes labels out of transcripts, in order, such as [nfc,lower]; the names are those of
             wav2vec2_tf.text.normalize.
         vocab: A vocab.json; a text with other characters is rejected. Without it, one is built from the transcripts.
+            Or a tokenizer.model of subwords.
+        subwords: Build a vocabulary of so many pieces of words instead of characters, such as 500 (extra: subwords).
+        subword_kind: How the pieces are found: the most frequent pairs joined, or the likeliest kept.
         encoding: Form of the audio in the records: samples as they are, or FLAC, which takes about half the room.
         shard_megabytes: Size of a shard.
         shuffle_seed: Shuffles the utterances of a split over its shards; without it they keep the corpus' order.
@@ -61,6 +64,8 @@ class Options(CorpusOptions):
     out: Path
     text_rules: tuple[str, ...] = DEFAULT_RULES
     vocab: Path | None = None
+    subwords: int | None = None
+    subword_kind: Literal["bpe", "unigram"] = "bpe"
     encoding: Literal["pcm", "flac"] = "pcm"
     shard_megabytes: float = 100.0
     shuffle_seed: int | None = None
@@ -89,7 +94,7 @@ def make_tfrecords(options: Options) -> Index:
     place = Place.of(options.out)
     refuse_others(place)
     utterances = read_corpus(options)
-    texts = settle_corpus(utterances, rules, options.vocab)
+    texts = settle_corpus(utterances, rules, options.vocab, options.subwords, options.subword_kind)
     leakage = "\n".join(describe_leaks(find_leaks(utterances)))
     print(f"{_shortened(texts.account)}\n{leakage}", flush=True)
     recipe = Recipe(place, Limits(options.min_seconds, options.max_seconds), options.encoding)
@@ -102,7 +107,8 @@ def make_tfrecords(options: Options) -> Index:
     (index, rejections), seconds_written = _write(texts, recipe, cutting, progress, options)
     told = report.describe(index, time.monotonic() - started, len(utterances), seconds_written)
     try:
-        _write_companions(index, texts.tokenizer, rejections, f"{told}\n{leakage}\n\n{texts.account}\n")
+        save_vocabulary(texts.tokenizer, place)
+        _write_companions(index, rejections, f"{told}\n{leakage}\n\n{texts.account}\n")
         if index.splits:
             save_index(index)
         progress.forget()
@@ -110,7 +116,7 @@ def make_tfrecords(options: Options) -> Index:
         raise disk_error(options.out, error, "The shards are finished, their index is not.") from error
     if not index.splits:
         raise ValueError(f"All {len(utterances)} utterances were rejected; {options.out}/rejects.tsv says why.")
-    print(f"{told}\n{place}: shards, {', '.join(COMPANIONS)}, {INDEX_FILE}")
+    print(f"{told}\n{place}: shards, {vocabulary_file(texts.tokenizer)}, {', '.join(COMPANIONS)}, {INDEX_FILE}")
     return index
 
 
@@ -123,7 +129,8 @@ def tell_plan(options: Options) -> str:
         ValueError: An option or the corpus is wrong.
     """
     utterances = read_corpus(options)
-    texts = settle_corpus(utterances, options.text_rules, options.vocab)
+    rules = check_rules(options.text_rules)
+    texts = settle_corpus(utterances, rules, options.vocab, options.subwords, options.subword_kind)
     cutting = Cutting(int(options.shard_megabytes * 1e6), options.shuffle_seed)
     limits = Limits(options.min_seconds, options.max_seconds)
     return describe_plan(utterances, texts, limits, cutting, options.encoding, options.workers)
@@ -154,11 +161,8 @@ def _shortened(text: str) -> str:
     return "\n".join([*lines[:_SHOWN_LINES], f"... {len(lines) - _SHOWN_LINES} more lines in report.txt"])
 
 
-def _write_companions(
-    index: Index, tokenizer: Wav2Vec2CTCTokenizer, rejections: Sequence[Rejection], told: str
-) -> None:
+def _write_companions(index: Index, rejections: Sequence[Rejection], told: str) -> None:
     place = Place.of(index.folder)
-    place.write_text("vocab.json", json.dumps(tokenizer.vocab, indent=2, ensure_ascii=False) + "\n")
     place.write_text("rejects.tsv", report.rejects_table(rejections))
     place.write_text("report.txt", told)
     with place.workshop() as folder:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from data_tools.storage import EXAMPLES, SCHEMES, in_storage, storage_of
-from wav2vec2_tf.files import write_text
+from wav2vec2_tf.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -92,16 +92,22 @@ class Place:
             FileNotFoundError: There is no such file.
             OSError: It may not be read, or the storage cannot be reached.
         """
-        if self.is_bucket:
-            return storage_of(self.url).read(self / name).decode()
-        return Path(self / name).read_text(encoding="utf-8")
+        return self.read_bytes(name).decode()
+
+    def read_bytes(self, name: str) -> bytes:
+        """Reads a file; raises as `read_text`."""
+        return storage_of(self.url).read(self / name) if self.is_bucket else Path(self / name).read_bytes()
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a text file in UTF-8, whole or not at all; raises OSError where that fails."""
+        self.write_bytes(name, text.encode())
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Writes a file, whole or not at all; raises OSError where that fails."""
         if self.is_bucket:
-            storage_of(self.url).write(self / name, text.encode())
+            storage_of(self.url).write(self / name, content)
         else:
-            write_text(Path(self / name), text)
+            write_whole(Path(self / name), lambda part: part.write_bytes(content))
 
     @contextlib.contextmanager
     def workshop(self) -> Iterator[Path]:

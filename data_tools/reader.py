@@ -1,4 +1,4 @@
-"""Shards -> batches of static shape, as a tf.data pipeline; Python is in its path for FLAC and augmentation only.
+"""Shards -> batches of static shape, as a tf.data pipeline; in its path, Python does FLAC, augmentation and subwords.
 
 The order is decided by `plan`, before anything is read; labels are looked up from the records' text, so shards do not
 depend on a vocabulary. Payloads are unpacked by `payload`, clips changed by `augment`; normalising them is left to the
@@ -20,6 +20,7 @@ from data_tools.plan import EpochPlan, plan_epoch
 from data_tools.schema import READABLE_VERSIONS, parse_batch
 from data_tools.service import Request, batches_of
 from data_tools.streaming import check_streaming
+from data_tools.vocabulary import subword_lookup
 
 __all__ = ["Buckets", "Index", "batches", "load_index", "plan_buckets", "plan_epoch"]
 
@@ -46,6 +47,7 @@ def batches(
     host: int = 0,
     cache: ShardCache | None = None,
     service: str | None = None,
+    subwords: str | None = None,
 ) -> tf.data.Dataset:
     """Reads one epoch of a split. All batches of a bucket have one shape; nothing is dropped.
 
@@ -62,6 +64,8 @@ def batches(
         service: "host:port" of an input host (`input_host`) that is to do the work; it opens `index.folder` itself,
             with a cache of its own. The batches are the same, in the same order. None: this machine does it.
         skip: Batches to leave out at the start; those before the window they lie in are not even read.
+        subwords: A vocabulary of pieces of words in the place of `characters` (`vocabulary.label_options`); then U is
+            one more than the buckets say, for a text has at most one piece more than characters.
     Returns:
         Batches {"id": [B] string, "audio": [B, S] int16, "num_samples": [B] int32, "labels": [B, U] int32 (0 beyond
         "num_labels": [B] int32), "text" and "speaker": [B] string, "weight": [B] float32}. Rows that fill up a short
@@ -73,7 +77,7 @@ def batches(
         tf.errors.InvalidArgumentError: While reading: a shard or a record is damaged (the message names it).
     """
     options = dict(seed=seed, epoch=epoch, speeds=speeds, shortest_first=shortest_first, window_bytes=window_bytes,
-                   num_hosts=num_hosts, host=host, skip=skip)  # fmt: skip
+                   num_hosts=num_hosts, host=host, skip=skip, subwords=subwords)  # fmt: skip
     if service:
         spec = batches(index, split, characters, unk_id, buckets, **options).element_spec
         return batches_of(service, Request.of(index, split, characters, unk_id, buckets, augment, options), spec)
@@ -82,7 +86,9 @@ def batches(
         index, split, buckets, seed=seed, epoch=epoch, speeds=speeds,
         shortest_first=shortest_first, window_bytes=window_bytes, num_hosts=num_hosts, host=host,
     )  # fmt: skip
-    assemble = _assembler(buckets, label_table(index, characters, unk_id), changes_speed=bool((plan.speed != 1).any()))
+    look_up = subword_lookup(subwords) if subwords else _character_lookup(label_table(index, characters, unk_id))
+    widths = np.array(buckets.label_widths, np.int32) + bool(subwords)
+    assemble = _assembler(buckets, look_up, widths, changes_speed=bool((plan.speed != 1).any()))
     change = _changer(augment, seed, epoch)
     row = tf.constant(_rows(index.shards(split), plan))
     speed, record = tf.constant(plan.speed), tf.constant(plan.record)
@@ -184,23 +190,35 @@ def _open(cache: ShardCache | None, file: tf.Tensor, again: bool = False) -> tf.
     return tf.ensure_shape(tf.numpy_function(path, [file], tf.string, stateful=False), [])
 
 
-def _assembler(buckets: Buckets, labels: np.ndarray, changes_speed: bool):
-    edges = tf.constant(buckets.edges, tf.int32)
-    widths = tf.constant(buckets.label_widths, tf.int32)
+def _character_lookup(labels: np.ndarray):
     table = tf.constant(labels)
+
+    def look_up(texts):
+        ids = tf.strings.unicode_decode(texts, "UTF-8")
+        return ids.with_flat_values(tf.gather(table, tf.minimum(ids.flat_values, len(labels) - 1)))
+
+    return look_up
+
+
+def _assembler(buckets: Buckets, look_up, label_widths: np.ndarray, changes_speed: bool):
+    edges = tf.constant(buckets.edges, tf.int32)
+    widths = tf.constant(label_widths, tf.int32)
 
     def assemble(records, row, speed, bucket):
         place = tf.where(row < 0, tf.size(records) - 1, row)
         fields = parse_batch(tf.gather(records, place))
         _check_schema(fields["schema"], row)
         audio, num_samples = _audio(fields, speed if changes_speed else None, edges[bucket])
-        ids = tf.strings.unicode_decode(fields["text"], "UTF-8")
-        ids = ids.with_flat_values(tf.gather(table, tf.minimum(ids.flat_values, len(labels) - 1)))
+        ids, width = look_up(fields["text"]), widths[bucket]
+        message = "A text has more labels than characters, which would be cut off; is that its vocabulary? Id, labels:"
+        most = tf.argmax(ids.row_lengths())
+        fits = ids.row_lengths()[most] <= tf.cast(width, tf.int64)
+        tf.debugging.Assert(fits, [message, fields["id"][most], ids.row_lengths()[most]])
         return {
             "id": fields["id"],
             "audio": audio,
             "num_samples": num_samples,
-            "labels": ids.to_tensor(0, shape=tf.stack([-1, widths[bucket]])),
+            "labels": ids.to_tensor(0, shape=tf.stack([-1, width])),
             "num_labels": tf.cast(ids.row_lengths(), tf.int32),
             "text": fields["text"],
             "speaker": fields["speaker"],

@@ -4,14 +4,16 @@ The rules themselves live in `wav2vec2_tf.text`, decoding in `clips`.
 """
 
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_tools.clips import Job, Rejection
 from data_tools.manifest import Utterance
-from data_tools.sources import place, read_text
+from data_tools.sources import open_binary, place, read_text
 from wav2vec2_tf.text.normalize import allowed_characters, check_rules, normalize
+from wav2vec2_tf.text.subwords import SubwordTokenizer
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 from wav2vec2_tf.text.vocabulary import build_vocabulary
 
@@ -35,19 +37,32 @@ class Texts:
     account: str
 
 
-def settle_corpus(utterances: Sequence[Utterance], rules: Sequence[str], vocab: Path | None) -> Texts:
+def settle_corpus(
+    utterances: Sequence[Utterance],
+    rules: Sequence[str],
+    vocab: Path | None,
+    subwords: int | None = None,
+    subword_kind: str = "bpe",
+) -> Texts:
     """Makes the texts of a corpus and its vocabulary.
 
     Args:
         utterances: The corpus.
         rules: Names of text rules.
-        vocab: A vocab.json that the texts keep to; None makes one of the transcripts.
+        vocab: A vocab.json, or a tokenizer.model of subwords, that the texts keep to; None makes one of the
+            transcripts.
+        subwords: Labels of a vocabulary of subwords; None makes one of characters.
+        subword_kind: See `SubwordTokenizer.train`.
     Returns:
         The texts.
     Raises:
-        ValueError: A rule is unknown, the vocabulary cannot be read, or no character is left.
+        ValueError: A rule is unknown, the vocabulary cannot be read, no character is left, or there cannot be as many
+            subwords.
+        ImportError: Subwords are asked for, and sentencepiece is not installed.
     """
     rules = check_rules(rules)
+    if vocab is not None and subwords is not None:
+        raise ValueError(f"--vocab {vocab} is a vocabulary, and --subwords {subwords} makes one. Give one of them.")
     if vocab is not None:
         tokenizer = read_vocabulary(vocab)
         return Texts(
@@ -57,19 +72,36 @@ def settle_corpus(utterances: Sequence[Utterance], rules: Sequence[str], vocab: 
     limited = jobs and allowed_characters(rules)  # what is left out for its letters gets no place in the vocabulary
     texts = (job.utterance.text for job in jobs) if limited else (utterance.text for utterance in utterances)
     tokenizer, account = build_vocabulary(texts, rules)
+    if subwords is not None:
+        tokenizer, told = _make_subwords(jobs, subwords, subword_kind)
+        account = f"{told}\n\n{account}"
     return Texts(jobs, rejections, rules, tokenizer, str(account))
 
 
+def _make_subwords(jobs: Sequence[Job], size: int, kind: str) -> tuple[SubwordTokenizer, str]:
+    """Trains a vocabulary, on the splits called train-something where there are any: the others are for testing."""
+    texts = [job.text for job in jobs if job.utterance.split.startswith("train")] or [job.text for job in jobs]
+    tokenizer = SubwordTokenizer.train(texts, size, kind)
+    words, labels = (sum(map(len, rows)) for rows in (map(str.split, texts), tokenizer.encode_all(texts)))
+    told = f"{len(tokenizer)} subwords ({kind}) from {len(texts)} transcripts: {labels / words:.2f} labels per word"
+    return tokenizer, f"{told}\n{textwrap.fill(' '.join(tokenizer.vocab), 118, break_on_hyphens=False)}"
+
+
 def read_vocabulary(path: Path) -> Wav2Vec2CTCTokenizer:
-    """Reads a vocab.json, here or in a bucket.
+    """Reads a vocab.json, or a tokenizer.model of subwords, here or in a bucket.
 
     Raises:
         ValueError: It is not there, is not JSON or no vocabulary.
     """
     try:
+        if path.suffix == ".model":
+            with open_binary(place(path)) as file:
+                return SubwordTokenizer(file.read(), path)
         vocab = json.loads(read_text(place(path)))
     except (OSError, ValueError) as error:
-        raise ValueError(f"--vocab {path} cannot be read ({error}). Name a vocab.json.") from error
+        raise ValueError(
+            f"--vocab {path} cannot be read ({error}). Name a vocab.json, or a tokenizer.model of subwords."
+        ) from error
     return Wav2Vec2CTCTokenizer(vocab)
 
 

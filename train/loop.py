@@ -98,7 +98,7 @@ class Loop:
         with cluster.strategy.scope():
             with reading(begun.folder):
                 self.model = build_model(begun.source, self.processor.tokenizer)
-            check_feasible(self.index, config.train_split, self.model.config.convs)
+            check_feasible(self.index, config.train_split, self.model.config.convs, self.processor.tokenizer)
             variables = self.model.trainable_variables
             self.optimizer = build_optimizer(config.optimizer, variables, config.precision)
         self.step = TrainStep(

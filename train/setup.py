@@ -16,6 +16,7 @@ from data_tools.index import Index
 from data_tools.place import Place
 from data_tools.plan import ORDER_VERSION
 from data_tools.reader import Buckets, plan_buckets
+from data_tools.vocabulary import label_options, load_vocabulary, vocabulary_file
 from train.config import BatchConfig, RunConfig, architecture
 from train.recipes import check_recipe
 from wav2vec2_tf import Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC, Wav2Vec2Processor
@@ -35,7 +36,7 @@ def load_processor(config: RunConfig) -> Wav2Vec2Processor:
     A checkpoint without a head, or whose head makes way, has no vocabulary that matters: it takes that of the shards.
 
     Raises:
-        OSError: The shards have no vocab.json, or `init_from` is not there, cannot be reached, or lacks a file.
+        OSError: The shards have no vocabulary, or `init_from` is not there, cannot be reached, or lacks a file.
         DataError: `init_from` has another vocabulary than the shards.
         ValueError: The recipe is for other checkpoints, or there is none to tune.
     """
@@ -44,7 +45,7 @@ def load_processor(config: RunConfig) -> Wav2Vec2Processor:
         if config.recipe or config.new_head:
             flag = f"--recipe {config.recipe}" if config.recipe else "--new_head"
             raise ValueError(f"{flag} is for a pretrained model. Name its folder or hub id with --init_from.")
-        return Wav2Vec2Processor(tokenizer=_tokenizer_beside(data))
+        return Wav2Vec2Processor(tokenizer=load_vocabulary(data))
     checkpoint = open_checkpoint(config.init_from).checkpoint
     feature = _feature(config.init_from, checkpoint)
     if config.recipe:
@@ -54,14 +55,7 @@ def load_processor(config: RunConfig) -> Wav2Vec2Processor:
         processor = Wav2Vec2Processor.from_pretrained(config.init_from)
         check_vocabulary(processor.tokenizer, data, config.init_from)
         return processor
-    return Wav2Vec2Processor(tokenizer=_tokenizer_beside(data), feature=feature)
-
-
-def _tokenizer_beside(shards: Place) -> Wav2Vec2CTCTokenizer:
-    """Reads the vocabulary of shards; these may be in storages where models are not looked for."""
-    if shards.is_bucket and not shards.url.startswith("gs://"):
-        return Wav2Vec2CTCTokenizer(json.loads(shards.read_text("vocab.json")))
-    return Wav2Vec2CTCTokenizer.from_pretrained(str(shards))
+    return Wav2Vec2Processor(tokenizer=load_vocabulary(data), feature=feature)
 
 
 def _feature(source: str, checkpoint: Checkpoint) -> FeatureSettings:
@@ -82,14 +76,14 @@ def check_vocabulary(tokenizer: Wav2Vec2CTCTokenizer, data: Path | Place, model:
         DataError: A token is missing on one side, or has another id.
     """
     data = Place.of(data)
-    theirs = _tokenizer_beside(data).vocab
-    differing = {token for token, _ in theirs.items() ^ tokenizer.vocab.items()}
+    theirs = load_vocabulary(data)
+    differing = {token for token, _ in theirs.vocab.items() ^ tokenizer.vocab.items()}
     if differing:
         shown = " ".join(sorted(differing)[:10])
         raise DataError(
-            f"{data / 'vocab.json'} and the vocabulary of {model} differ in {len(differing)} tokens ({shown}). "
-            f"Make the shards with the model's vocabulary, give the model a new head with --new_head true, or train "
-            f"without --init_from."
+            f"{data / vocabulary_file(theirs)} and the vocabulary of {model} differ in {len(differing)} tokens "
+            f"({shown}). Make the shards with the model's vocabulary, give the model a new head with --new_head true, "
+            f"or train without --init_from."
         )
 
 
@@ -139,17 +133,19 @@ def choose_trainable(model: Wav2Vec2ForCTC, config: RunConfig) -> None:
         adapter.trainable = True
 
 
-def check_feasible(index: Index, split: str, convs) -> None:
+def check_feasible(index: Index, split: str, convs, tokenizer: Wav2Vec2CTCTokenizer) -> None:
     """Refuses a model whose frames are too few for every utterance of a split.
 
     Args:
         index: The shards.
         split: Name of the split.
         convs: The model's convolutions.
+        tokenizer: The vocabulary; subwords are counted as if all were as long as the longest.
     Raises:
         DataError: No utterance has as many frames as labels.
     """
-    if not (frames_for(index.lengths(split), convs) >= index.label_counts(split)).any():
+    fewest = -(-index.label_counts(split) // tokenizer.longest)
+    if not (frames_for(index.lengths(split), convs) >= fewest).any():
         raise DataError(
             f"no utterance of {index.folder}, {split}, has as many frames as labels: the model gives one frame per "
             f"{hop_samples(convs)} samples. Choose smaller --model.conv_stride."
@@ -174,7 +170,7 @@ def plan(index: Index, split: str, config: BatchConfig) -> Buckets:
 
 def reader_options(tokenizer: Wav2Vec2CTCTokenizer) -> dict:
     """Gives what `data_tools.reader.batches` wants to know about the vocabulary."""
-    return dict(characters=tokenizer.characters, unk_id=tokenizer.unk_token_id)
+    return label_options(tokenizer)
 
 
 def order_digest(config: RunConfig, index: Index, num_hosts: int = 1) -> str:

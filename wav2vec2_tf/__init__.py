@@ -11,6 +11,7 @@ _HOMES = {
     "Wav2Vec2ForCTC":        "model_ctc",
     "Wav2Vec2Processor":     "processor",
     "Wav2Vec2CTCTokenizer":  "text.tokenizer",
+    "SubwordTokenizer":      "text.subwords",
     "Transcriber":           "transcribe",
     "CTCLoss":               "ctc",
     "ctc_loss":              "ctc",

@@ -94,6 +94,16 @@ def test_a_given_vocabulary_is_kept_and_keeps_others_out(small, tmp_path):
     assert "F L T in 'LEFT'" in (tmp_path / "out/rejects.tsv").read_text()
 
 
+def test_shards_of_subwords_differ_in_the_vocabulary_alone(small, tmp_path, capsys):
+    make_tfrecords(options(small, tmp_path / "letters"))
+    make_tfrecords(options(small, tmp_path / "pieces", subwords=15, subword_kind="unigram"))
+    assert "15 subwords (unigram) from 3 transcripts" in capsys.readouterr().out
+    names = [{path.name for path in (tmp_path / kind).iterdir()} for kind in ("letters", "pieces")]
+    assert (names[0] - names[1], names[1] - names[0]) == ({"vocab.json"}, {"tokenizer.model"})
+    for name in ("index.json", "train-00000-of-00001.tfrecord"):
+        assert (tmp_path / "letters" / name).read_bytes() == (tmp_path / "pieces" / name).read_bytes()
+
+
 def test_a_folder_that_holds_shards_is_left_alone(small, tmp_path):
     make_tfrecords(options(small, tmp_path / "out"))
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}

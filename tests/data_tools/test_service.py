@@ -11,7 +11,10 @@ from data_tools.augment import AugmentConfig
 from data_tools.index import load_index
 from data_tools.reader import batches, plan_buckets
 from data_tools.service import Request, batches_of
+from data_tools.vocabulary import label_options
+from tests.data_tools.conftest import TEXTS
 from tests.data_tools.test_reader import TOKENIZER, flac, read, same  # noqa: F401  (a fixture)
+from wav2vec2_tf.text.subwords import SubwordTokenizer
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +50,11 @@ def test_an_input_host_gives_the_same_batches_in_the_same_order(index, buckets, 
     here = read(index, buckets, **more)
     same(here, read(index, buckets, service=address, **more))
     same(here[2:], read(index, buckets, service=f"grpc://{address}", skip=2, **more))
+
+
+def test_an_input_host_makes_labels_of_subwords(index, buckets, address):
+    more = label_options(SubwordTokenizer.train(TEXTS, 22))
+    same(read(index, buckets, **more), read(index, buckets, service=address, **more))
 
 
 def test_types_are_known_before_the_first_batch(index, buckets, address):

@@ -7,6 +7,7 @@ from data_tools import gcs
 from data_tools.clips import REASONS
 from data_tools.manifest import Utterance
 from data_tools.texts import read_vocabulary, settle_corpus, settle_texts
+from wav2vec2_tf.text.subwords import SubwordTokenizer
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
 RULES = ("upper", "strip_punctuation", "collapse_space")
@@ -92,3 +93,39 @@ def test_a_vocabulary_may_be_in_a_bucket(monkeypatch):
     vocab = {"<pad>": 0, "<unk>": 1, "|": 2, "A": 3}
     monkeypatch.setattr(gcs, "read", {"gs://bucket/vocab.json": json.dumps(vocab).encode()}.__getitem__)
     assert read_vocabulary(Path("gs://bucket/vocab.json")).vocab["A"] == 3
+
+
+SPOKEN = [utterance("0", "the cat"), utterance("1", "that hat"), Utterance("2", Path("2"), "ugh", "", "test", "2")]
+
+
+def test_subwords_are_made_from_what_is_not_for_testing():
+    texts = settle_corpus(SPOKEN, ("upper",), None, subwords=12)
+    assert texts.tokenizer.encode("THE CAT") == SubwordTokenizer.train(["THE CAT", "THAT HAT"], 12).encode("THE CAT")
+    assert not {"U", "G"} & texts.tokenizer.characters
+    first, pieces, *_ = texts.account.splitlines()
+    assert first.startswith("12 subwords (bpe) from 2 transcripts: ")
+    assert pieces.split() == list(texts.tokenizer.vocab)
+    assert "'U'" in texts.account  # the account of characters is there as well
+
+
+def test_where_no_split_is_for_training_subwords_are_made_from_all():
+    assert {"U", "G"} <= settle_corpus(SPOKEN[2:], ("upper",), None, 8, "unigram").tokenizer.characters
+
+
+def test_subwords_of_another_corpus_are_kept_to(tmp_path):
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes(SubwordTokenizer.train(["THE CAT", "THAT HAT"], 12).model)
+    texts = settle_corpus(SPOKEN, ("upper",), path)
+    assert [rejection.detail for rejection in texts.rejections] == ["G U in 'UGH'"]
+    assert texts.account == f"12 tokens from {path}"
+
+
+def test_a_vocabulary_is_given_or_made(tmp_path):
+    with pytest.raises(ValueError, match="--vocab v.json is a vocabulary, and --subwords 9 makes one. Give one"):
+        settle_corpus(SPOKEN, ("upper",), Path("v.json"), subwords=9)
+
+
+def test_what_is_no_tokenizer_model_is_refused(tmp_path):
+    (tmp_path / "x.model").write_bytes(b"x")
+    with pytest.raises(ValueError, match="--vocab .*x.model cannot be read .*or a tokenizer.model of subwords"):
+        read_vocabulary(tmp_path / "x.model")

@@ -1,14 +1,19 @@
 """What learns and what does not; new heads; recipes and checkpoints that do not fit together."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from data_tools.place import Place
+from data_tools.vocabulary import save_vocabulary
 from tests.tones import make_shards
 from train.optimizer_kinds import make_optimizer
-from train.setup import DataError, build_model, load_processor, plan
-from wav2vec2_tf import Wav2Vec2ForCTC
+from train.setup import DataError, build_model, check_feasible, check_vocabulary, load_processor, plan
+from wav2vec2_tf import SubwordTokenizer, Wav2Vec2CTCTokenizer, Wav2Vec2ForCTC
+from wav2vec2_tf.lengths import Conv
 
 ADAPTED = dict(model__adapter_attn_dim=4, model__do_stable_layer_norm=True)
 
@@ -51,6 +56,29 @@ def test_the_optimizer_keeps_nothing_about_what_does_not_learn(changed):
         weights = sum(np.prod(variable.shape) for variable in variables)
         assert sizes[trainable] <= 2 * weights + 2  # and a counter and a rate
     assert sizes["head"] < sizes["adapters"] < sizes["all"] / 4
+
+
+def test_a_model_is_made_for_the_shards_subwords(changed, shards, tmp_path):
+    pieces = shutil.copytree(shards, tmp_path / "pieces")
+    made = SubwordTokenizer.train(["HI LOW", "LOW HI HI"], 16)
+    save_vocabulary(made, Place.of(pieces))
+    config = changed(data=pieces)
+    tokenizer = load_processor(config).tokenizer
+    assert tokenizer.vocab == made.vocab
+    assert build(config).config.vocab_size == len(made) == 16
+    check_vocabulary(tokenizer, pieces, "the model")
+    with pytest.raises(DataError, match="vocab.json and the vocabulary of the model differ in"):
+        check_vocabulary(tokenizer, shards, "the model")
+
+
+def test_subwords_need_fewer_frames_than_characters():
+    index = SimpleNamespace(
+        folder="shards", lengths=lambda split: np.array([32_000]), label_counts=lambda split: np.array([30])
+    )
+    sparse = [Conv(400, 320), Conv(4, 4)]  # 24 frames
+    with pytest.raises(DataError, match="no utterance of shards, train, has as many frames as labels"):
+        check_feasible(index, "train", sparse, Wav2Vec2CTCTokenizer.standard())
+    check_feasible(index, "train", sparse, SubwordTokenizer.train(["HI LOW", "LOW HI HI"], 16))
 
 
 def test_adapters_cannot_learn_where_there_are_none(changed):

@@ -1,5 +1,5 @@
-"""Text: what a transcript may look like (`normalize`), which characters become labels (`vocabulary`), and how text
-turns into label ids and back (`tokenizer`).
+"""Text: what a transcript may look like (`normalize`), which characters become labels (`vocabulary`) or pieces of
+words (`subwords`), and how text turns into label ids and back (`tokenizer`).
 """
 
 from wav2vec2_tf.text.normalize import DEFAULT_RULES, RULES, normalize

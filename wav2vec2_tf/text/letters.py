@@ -89,6 +89,22 @@ def fold_letters(text: str, language: str) -> str:
     return text.translate(_table(language))
 
 
+def plain_forms(char: str) -> tuple[str, str]:
+    """Writes a letter with plainer ones: as a language would that lacks it, and without its accents.
+
+    >>> plain_forms("é"), plain_forms("Æ"), plain_forms("a")
+    (('', 'e'), ('AE', 'Æ'), ('', 'a'))
+
+    Args:
+        char: One character.
+    Returns:
+        Two forms, the better first; the first is "" for most letters.
+    """
+    lowered = _FOLDED.get(char.lower(), "")
+    base = "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
+    return lowered if char.islower() else lowered.upper(), base
+
+
 @cache
 def characters_of(language: str) -> frozenset[str]:
     """Gives the characters that texts of a language are made of: its letters in both cases, space and apostrophe.
@@ -127,10 +143,7 @@ class _Table(dict):
     def _fold(self, char: str) -> str:
         if char in self._allowed:
             return char
-        base = "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
-        lowered = _FOLDED.get(char.lower(), "")
-        replaced = lowered if char.islower() else lowered.upper()
-        for candidate in (replaced, base):
+        for candidate in plain_forms(char):
             if candidate and self._allowed.issuperset(candidate):
                 return candidate
         return "" if unicodedata.combining(char) else char

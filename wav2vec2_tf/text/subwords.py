@@ -78,11 +78,6 @@ class SubwordTokenizer(Wav2Vec2CTCTokenizer):
         silent = {self.bos_token, self.eos_token, self.unk_token, self.pad_token}
         return frozenset("".join(token for token in self.vocab if token not in silent)) - {SPACE} | {" "}
 
-    @property
-    def longest(self) -> int:
-        """Counts the characters of the longest piece, the space included."""
-        return max(map(len, self.surfaces))
-
     def encode(self, text: str) -> list[int]:
         """Turns text into label ids: the pieces of each word; characters without any get `unk_token_id`.
 
@@ -136,7 +131,7 @@ def _train(lines: Sequence[str], form: str, size: int, kind: str) -> bytes:
             character_coverage=1.0, normalization_rule_name="identity", max_sentence_length=1 << 20, minloglevel=2,
         )  # fmt: skip
     except (RuntimeError, OSError) as error:
-        said = str(error).rpartition("] ")[2].partition(" Increase")[0].strip()
+        said = str(error).rpartition("] ")[2].partition(" Increase")[0].strip() or "These are too few."
         raise ValueError(
             f"{size} subwords ({kind}) cannot be made of these transcripts: {said} Choose another --subwords; every "
             "character needs a place among them, and they cannot be more than the pieces there are."

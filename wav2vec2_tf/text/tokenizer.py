@@ -187,6 +187,11 @@ class Wav2Vec2CTCTokenizer:
             added = {index: text.lower() for index, text in added.items()}
         return tuple(added.get(index, "") for index in range(max(self._tokens) + 1))
 
+    @property
+    def longest(self) -> int:
+        """Counts the most characters, spaces among them, that one label stands for."""
+        return max(map(len, self.surfaces))
+
     def _spelled(self, token: str) -> str:
         return self.replace_word_delimiter_char if token == self.word_delimiter_token else token
 
