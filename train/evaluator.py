@@ -22,6 +22,7 @@ from train.step import Compiled, count_heard, countable, waveform
 from train.strategy import Cluster
 from wav2vec2_tf.ctc import ctc_loss
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
+from wav2vec2_tf.model_ctc import best_labels
 
 
 class Evaluator:
@@ -126,5 +127,4 @@ class Evaluator:
             tf.reduce_sum(frames),
             count_heard(logits, frames)[blank],
         )
-        ids = tf.where(tf.sequence_mask(frames, tf.shape(logits)[1]), tf.argmax(logits, 2, tf.int32), blank)
-        return ids, tf.stack([tf.cast(number, tf.float32) for number in numbers])
+        return best_labels(logits, frames, blank).ids, tf.stack([tf.cast(number, tf.float32) for number in numbers])

@@ -5,10 +5,12 @@ high quality. Zero mean and unit variance are left to `wav2vec2_tf.processor` an
 worth training on is left to `data_tools`.
 """
 
+import contextlib
 import io
 import math
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -176,42 +178,76 @@ def duration_seconds(source: str | os.PathLike | bytes) -> float | None:
 
 def _decode(source, span: Span, dtype: str) -> tuple[np.ndarray, int]:
     """Gives mono samples and their rate: int16 where that is asked for and what the file holds, else float32."""
+    with opened(source) as (file, name):
+        as_is = dtype == "int16" and _is_int16(file)
+        first, count = span.frames(file, name)
+        if first:
+            file.seek(first)
+        samples = file.read(count if span.seconds is not None else -1, dtype if as_is else "float32", True)
+        check_end(file, name, span, count, len(samples))
+        rate_hz = file.samplerate
+    if not as_is:
+        check_finite(samples, name)
+    return mono(samples, span.channel), rate_hz
+
+
+@contextlib.contextmanager
+def opened(source: str | os.PathLike | bytes | BinaryIO) -> Iterator[tuple[soundfile.SoundFile, str]]:
+    """Opens a recording, and says in this module's words what goes wrong while it is read.
+
+    Args:
+        source: As for `load`.
+    Yields:
+        The file, and what messages call it.
+    Raises:
+        AudioError: There is no such file, or libsndfile cannot read on.
+    """
     name = "the audio" if isinstance(source, bytes) or hasattr(source, "read") else os.fspath(source)
-    if isinstance(source, bytes):
-        source = io.BytesIO(source)
     try:
-        with soundfile.SoundFile(source) as file:
-            as_is = dtype == "int16" and _is_int16(file)
-            first, count = span.frames(file, name)
-            if first:
-                file.seek(first)
-            samples = file.read(count if span.seconds is not None else -1, dtype if as_is else "float32", True)
-            missing = count - len(samples)
-            is_short = missing > 0 and missing > _slack_samples(file, span)
-            rate_hz = file.samplerate
+        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+            yield file, name
     except (soundfile.SoundFileError, OSError) as error:
-        if not hasattr(source, "read") and not os.path.isfile(source):
+        is_path = not isinstance(source, bytes) and not hasattr(source, "read")
+        if is_path and not os.path.isfile(source):
             message = f"{name}: no such file. Check the path, or the folder it is relative to."
             raise AudioError(message, "missing_file") from error
         # libsndfile reports a FLAC stream that ends in the middle as one that cannot be followed
         reason = "truncated" if "lost sync" in str(error) else "unreadable"
         raise AudioError(f"{name} cannot be decoded: {error} Fetch or convert the file again.", reason) from error
-    if is_short:
+
+
+def check_end(file: soundfile.SoundFile, name: str, span: Span, promised: int, num_samples: int) -> None:
+    """Refuses a recording that ends before its header says.
+
+    Args:
+        file, name: From `opened`.
+        span: What was read of it.
+        promised: Samples per channel that there should be, from `span.frames`.
+        num_samples: Those there are.
+    Raises:
+        AudioError: It ends early.
+    """
+    missing = promised - num_samples
+    if missing > 0 and missing > _slack_samples(file, span):
         raise AudioError(
-            f"{name} ends after {len(samples)} of the {count} samples its header promises. Fetch the file again.",
+            f"{name} ends after {num_samples} of the {promised} samples its header promises. Fetch the file again.",
             "truncated",
         )
-    if not as_is and not np.isfinite(samples).all():
+
+
+def check_finite(samples: np.ndarray, name: str) -> None:
+    """Refuses samples that are NaN or infinite, with an AudioError."""
+    if not np.isfinite(samples).all():
         message = f"{name} holds samples that are not finite numbers (NaN or infinity). Record or convert it again."
         raise AudioError(message, "non_finite")
-    return _mono(samples, span.channel), rate_hz
 
 
 def _is_int16(file: soundfile.SoundFile) -> bool:
     return (file.subtype, file.channels, file.samplerate) == ("PCM_16", 1, SAMPLE_RATE_HZ)
 
 
-def _mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
+def mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
+    """Takes one channel of [S, channels], or the mean of all: [S]."""
     if samples.shape[1] == 1 or channel is not None:
         return samples[:, channel or 0]
     return samples.mean(axis=1)

@@ -55,18 +55,21 @@ class FeatureSettings:
         extra = {key: value for key, value in values.items() if key not in known}
         return cls(**{key: value for key, value in values.items() if key in known}, extra=extra)
 
-    def normalize(self, samples: np.ndarray) -> np.ndarray:
+    def normalize(self, samples: np.ndarray, moments: "Moments | None" = None) -> np.ndarray:
         """Brings samples [..., S] to zero mean and unit variance, if the checkpoint asks for it.
 
         >>> FeatureSettings().normalize(np.array([1.0, 3.0])).round(6).tolist()
         [-1.0, 1.0]
 
+        Args:
+            samples: Utterances, or a piece of one.
+            moments: Those of the whole utterance; by default the samples' own.
         Source: transformers' Wav2Vec2FeatureExtractor, epsilon 1e-7.
         """
         if not self.do_normalize:
             return samples.astype(np.float32)
-        mean = samples.mean(axis=-1, keepdims=True)
-        variance = samples.var(axis=-1, keepdims=True)
+        mean = samples.mean(axis=-1, keepdims=True) if moments is None else moments.mean
+        variance = samples.var(axis=-1, keepdims=True) if moments is None else moments.variance
         return ((samples - mean) / np.sqrt(variance + EPSILON)).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,6 +77,31 @@ class FeatureSettings:
         settings = {key: value for key, value in asdict(self).items() if key != "extra"}
         kind = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "feature_size": 1, "padding_side": "right"}
         return kind | dict(self.extra) | settings
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and variance of an utterance that is too long to be held.
+
+    >>> Moments().add(np.array([1.0, 2.0])).add(np.array([6.0]))
+    Moments(num_samples=3, mean=3.0, variance=4.666666666666667)
+    """
+
+    num_samples: int = 0
+    mean: float = 0.0
+    variance: float = 0.0
+
+    def add(self, samples: np.ndarray) -> "Moments":
+        """Gives those of the utterance when `samples` [S] follow.
+
+        Source: Chan, Golub and LeVeque 1979: sums of squares are never subtracted.
+        """
+        if not len(samples):
+            return self
+        wide, total = np.asarray(samples, np.float64), self.num_samples + len(samples)
+        share, distance = len(samples) / total, float(wide.mean()) - self.mean
+        variance = (1 - share) * self.variance + share * float(wide.var()) + share * (1 - share) * distance**2
+        return Moments(total, self.mean + share * distance, variance)
 
 
 def read_feature(folder: Path, name: str | Path) -> FeatureSettings | None:

@@ -4,6 +4,7 @@ The loss is in `ctc`, decoding in `decoding`, reading and writing folders in `hu
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -12,6 +13,29 @@ from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.layers.chance import dropout, fold
 from wav2vec2_tf.layers.initial import random
 from wav2vec2_tf.model import Wav2Vec2Model
+
+
+class BestLabels(NamedTuple):
+    """The likeliest label of every frame, [B, T] int32, and the logarithm of its probability, [B, T] float32."""
+
+    ids: tf.Tensor
+    log_probs: tf.Tensor
+
+
+def best_labels(logits, frames, blank: int) -> BestLabels:
+    """Takes greedy decoding's step on the device, so that two numbers a frame leave it and not the vocabulary.
+
+    Training's evaluation and transcription both go this way; `decoding.greedy` reads the result.
+
+    Args:
+        logits: [B, T, V] float32.
+        frames: [B] int32 real frames; those beyond get the blank, with certainty.
+        blank: The CTC blank (`pad_token_id`).
+    """
+    real = tf.sequence_mask(frames, tf.shape(logits)[1])
+    ids = tf.where(real, tf.argmax(logits, axis=2, output_type=tf.int32), blank)
+    log_probs = tf.reduce_max(logits, axis=2) - tf.reduce_logsumexp(logits, axis=2)
+    return BestLabels(ids, tf.where(real, log_probs, 0.0))
 
 
 class Wav2Vec2ForCTC(keras.Model):
