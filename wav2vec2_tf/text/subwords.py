@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from wav2vec2_tf.files import make_folder, write_json, write_whole
+from wav2vec2_tf.text import tokenizer_json
 from wav2vec2_tf.text.tokenizer import STANDARD_TOKENS, Wav2Vec2CTCTokenizer
-from wav2vec2_tf.text.tokenizer_files import FILES, SUBWORD_FILE
+from wav2vec2_tf.text.tokenizer_files import FILES, JSON_FILE, SUBWORD_FILE, TOKEN_ROLES
 
 KINDS = ("bpe", "unigram")
 SPACE = "▁"  # sentencepiece's sign for the space before a word
@@ -97,12 +98,24 @@ class SubwordTokenizer(Wav2Vec2CTCTokenizer):
         return token.replace(SPACE, " ")
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes tokenizer.model; files of another tokenizer that lay there go."""
+        """Writes tokenizer.model, and the files that transformers reads; those of another tokenizer go."""
         folder = make_folder(folder)
-        write_whole(folder / SUBWORD_FILE, lambda part: part.write_bytes(self.model))
-        for name in set(FILES) - {SUBWORD_FILE, "tokenizer_config.json"}:
+        for name in set(FILES) - {SUBWORD_FILE, JSON_FILE, "tokenizer_config.json"}:
             (folder / name).unlink(missing_ok=True)
-        write_json(folder / "tokenizer_config.json", {"tokenizer_class": type(self).__name__})
+        write_whole(folder / SUBWORD_FILE, lambda part: part.write_bytes(self.model))
+        write_json(folder / JSON_FILE, self._for_transformers())
+        # the class of theirs that merges repeats and leaves out the blank, whatever its name says
+        write_json(folder / "tokenizer_config.json", {"tokenizer_class": "ParakeetTokenizer", **self._roles})
+
+    @property
+    def _roles(self) -> dict[str, str]:
+        return {role: getattr(self, role) for role in TOKEN_ROLES if getattr(self, role)}
+
+    def _for_transformers(self) -> dict:
+        known = len(self._processor)  # a blank that was appended is not
+        scores = [self._processor.get_score(index) if index < known else 0.0 for index in range(len(self))]
+        specials = {token: self.vocab[token] for token in self._roles.values()}
+        return tokenizer_json.describe(list(self.vocab), scores, specials, self.unk_token_id)
 
 
 def _load(model: bytes, name: str):

@@ -14,6 +14,9 @@ from wav2vec2_tf.text.languages import is_nested
 #: A SentencePiece model, which takes the place of vocab.json where labels are pieces of words.
 SUBWORD_FILE = "tokenizer.model"
 
+#: The same in the form that transformers reads; it is written only.
+JSON_FILE = "tokenizer.json"
+
 #: In the order of their fetching: without one of the last two there is no tokenizer.
 FILES = ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json", SUBWORD_FILE, "vocab.json")
 
@@ -71,7 +74,8 @@ def read(folder: Path, name: str | Path) -> TokenizerFiles:
 def write(folder: Path, files: TokenizerFiles) -> None:
     """Writes the files, in the form transformers reads too; the folder is made if absent."""
     make_folder(folder)
-    (folder / SUBWORD_FILE).unlink(missing_ok=True)  # of the tokenizer that is replaced, and read first
+    for name in (SUBWORD_FILE, JSON_FILE):  # of the tokenizer that is replaced, and read first
+        (folder / name).unlink(missing_ok=True)
     write_json(folder / "vocab.json", files.vocab)
     if files.added:
         write_json(folder / "added_tokens.json", files.added)

@@ -1,9 +1,12 @@
-"""Subwords: what training makes of texts, that text comes back, the files, and the refusals."""
+"""Subwords: what training makes of texts, that text comes back, the files, transformers' answers, and the refusals."""
 
+import base64
 import io
+import json
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +15,14 @@ import sentencepiece
 from wav2vec2_tf import Wav2Vec2CTCTokenizer, Wav2Vec2Processor
 from wav2vec2_tf.text.subwords import KINDS, SubwordTokenizer
 
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "subwords.json").read_text(encoding="utf-8"))
 TEXTS = ["THE CAT SAT ON THE MAT", "THAT HAT IS FLAT", "WHAT IS THE MATTER WITH THE CAT", "I AM A CAT"]
 SIZE = 24
+
+
+@pytest.fixture(params=KINDS)
+def golden(request):
+    return GOLDEN[request.param]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -95,19 +104,34 @@ def test_a_processor_comes_back_from_its_folder(tmp_path, tokenizer):
     again = Wav2Vec2Processor.from_pretrained(tmp_path)
     assert again.tokenizer.vocab == tokenizer.vocab
     assert again("THE CAT") == tokenizer.encode("THE CAT")
-    assert not (tmp_path / "vocab.json").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "preprocessor_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json"
+    }  # fmt: skip
+
+
+def test_transformers_makes_the_same_labels_of_what_we_save(tmp_path, golden):
+    tokenizer = SubwordTokenizer(base64.b64decode(golden["model"]))
+    tokenizer.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "tokenizer.json").read_text("utf-8")) == golden["saved"]
+    for text, ids in golden["encode"]:
+        assert tokenizer.encode(text) == ids, text
+    for frames, text in golden["decode"]:
+        assert tokenizer.decode(frames) == text
 
 
 def test_characters_take_the_place_of_subwords(tmp_path, tokenizer):
     tokenizer.save_pretrained(tmp_path)
     Wav2Vec2CTCTokenizer.standard().save_pretrained(tmp_path)
     assert Wav2Vec2CTCTokenizer.from_pretrained(tmp_path).encode("E") == [5]
+    assert not (tmp_path / "tokenizer.json").exists()
 
 
-def test_a_model_of_others_without_a_pad_piece_gets_a_blank_at_the_end():
+def test_a_model_of_others_without_a_pad_piece_gets_a_blank_at_the_end(tmp_path):
     tokenizer = SubwordTokenizer(foreign())
     assert (tokenizer.vocab["<unk>"], tokenizer.pad_token_id) == (0, len(tokenizer) - 1)
     assert not tokenizer.fits(len(tokenizer) - 1)
+    tokenizer.save_pretrained(tmp_path)
+    assert Wav2Vec2CTCTokenizer.from_pretrained(tmp_path).vocab == tokenizer.vocab
     assert tokenizer.decode(tokenizer.encode(TEXTS[0]), group_tokens=False) == TEXTS[0]
 
 
