@@ -48,8 +48,7 @@ def inline(kind: str, data: bytes) -> str:
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Makes a table of cells that are HTML already; columns of numbers are set to the right."""
     rows = [list(row) for row in rows]
-    columns = list(zip(*rows, strict=True)) or [()] * len(header)
-    numbers = [any(cells) and all(_is_number(cell) for cell in cells if cell) for cells in columns]
+    numbers = _of_numbers(rows) or [False] * len(header)
 
     def line(tag, cells):
         return "".join(f"<{tag}{' class=n' * right}>{cell}</{tag}>" for cell, right in zip(cells, numbers, strict=True))
@@ -57,8 +56,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<table><tr>{line('th', header)}</tr>" + "".join(f"<tr>{line('td', row)}</tr>" for row in rows) + "</table>"
 
 
+def _of_numbers(rows: Sequence[Sequence[str]]) -> list[bool]:
+    """Tells for each column whether there are numbers only, apart from empty cells."""
+    return [any(cells) and all(_is_number(cell) for cell in cells if cell) for cells in zip(*rows, strict=True)]
+
+
 def _is_number(cell: str) -> bool:
-    return cell.removeprefix("&gt;= ").lstrip("+-\N{MINUS SIGN}")[:1].isdigit()
+    return cell.removeprefix("&gt;= ").removeprefix(">= ").lstrip("+-\N{MINUS SIGN}")[:1].isdigit()
 
 
 def player(samples: np.ndarray, rate_hz: int) -> str:
@@ -69,18 +73,16 @@ def player(samples: np.ndarray, rate_hz: int) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Sets columns for a terminal: words to the left, numbers to the right.
+    """Sets columns for a terminal, below a header: words to the left, numbers to the right.
 
     >>> list(aligned([("split", "hours"), ("train", "0.25")]))
     ['split  hours', 'train   0.25']
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    numbers = _of_numbers(rows[1:]) or [False] * len(widths)
     for row in rows:
-        cells = [
-            f"{cell:<{width}}" if place == 0 or rows[-1][place][:1].isalpha() else f"{cell:>{width}}"
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
+        cells = zip(row, widths, [False, *numbers[1:]], strict=True)
+        yield "  ".join(f"{cell:>{width}}" if right else f"{cell:<{width}}" for cell, width, right in cells).rstrip()
 
 
 def shown(character: str) -> str:

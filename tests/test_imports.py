@@ -21,10 +21,10 @@ LAYERS = {
                 wav2vec2_tf.remote wav2vec2_tf.huggingface wav2vec2_tf.gcs convert convert.names convert.audit
                 convert.tensors convert.readers convert.dialects convert.writer convert.sources convert.report""",
     "model": """wav2vec2_tf.layers wav2vec2_tf.model wav2vec2_tf.model_ctc wav2vec2_tf.model_pretraining wav2vec2_tf.ctc
-                convert.assign""",
-    "files": "wav2vec2_tf.hub convert.conversion data_tools",
+                wav2vec2_tf.hearing wav2vec2_tf.decoding.rescoring convert.assign""",
+    "files": """wav2vec2_tf.hub wav2vec2_tf.transcriber wav2vec2_tf.recordings convert.conversion data_tools""",
     "run": "train",
-    "doors": """wav2vec2_tf.transcribe train.__main__ train.evaluate convert.__main__ convert.export
+    "doors": """wav2vec2_tf.transcribe train.__main__ wav2vec2_tf.decoding.build_lm train.evaluate train.compare train.tune_lm convert.__main__ convert.export
                 data_tools.make_tfrecords data_tools.sample_corpus data_tools.inspect data_tools.input_host""",
 }
 HEIGHT = {layer: height for height, layer in enumerate(LAYERS)}

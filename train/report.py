@@ -108,8 +108,8 @@ def frequent(some: Sequence[Confusion]) -> Sequence[Confusion]:
 
 
 def make_report(evaluation: Evaluation) -> Report:
-    """Looks closely at an evaluation."""
-    some = evaluation.hypotheses
+    """Looks closely at an evaluation; in which order its utterances were read makes no difference."""
+    some = sorted(evaluation.hypotheses, key=lambda h: h.id)
     return Report(
         evaluation,
         group("all", some),

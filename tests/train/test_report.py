@@ -24,6 +24,11 @@ def report():
     return make_report(MIXED)
 
 
+def test_the_order_of_reading_changes_nothing(report):
+    turned = Evaluation("dev", MIXED.hypotheses[::-1], 1.0, 0.5, 0)
+    assert make_report(turned).numbers() == report.numbers()
+
+
 def test_empty_references_and_hypotheses_are_counted(report):
     assert (report.empty_references, report.empty_hypotheses, report.right) == (2, 2, 2)
     assert "nothing heard in 2, nothing said in 2" in describe(report)
