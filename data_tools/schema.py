@@ -22,7 +22,7 @@ FEATURES = {
     "encoding":    "string",  # one of ENCODINGS; "" in schema 1, which knew "pcm" alone
     "num_samples": "int64",   # samples in `audio`, once decoded
     "transcript":  "string",  # as the corpus has it, UTF-8
-    "text":        "string",  # as the labels see it, UTF-8: one label per code point
+    "text":        "string",  # as the labels see it, UTF-8; characters are its code points
     "speaker":     "string",  # "" where unknown
     "source":      "string",  # the recording as the manifest names it
     "schema":      "int64",   # SCHEMA_VERSION
