@@ -18,6 +18,7 @@ LONGEST_SECONDS = 7.0
 SHORTEST_SECONDS = 1.0  # a cue stays that long, unless another follows or the recording ends
 PAUSE_SECONDS = 1.0  # a silence as long begins a new cue
 _SENTENCE_ENDS = tuple(".!?…。！？")
+_CLAUSE_ENDS = (*_SENTENCE_ENDS, *",;:—–、，；：")
 _AFTER_AN_END = "\"'»“”’)]」"
 
 
@@ -38,8 +39,8 @@ class Cue:
 def cues(transcript: Transcript) -> list[Cue]:
     """Groups words into cues.
 
-    A cue ends where a line of the text ends, before a pause, after a sentence once it fills a line, and before it
-    would be longer than two lines or seven seconds.
+    A cue ends where a line of the text ends, before a pause, and after a sentence once it fills a line. One that would
+    be longer than two lines or seven seconds ends at a comma, or where it must.
 
     >>> words = (Span("ONE", 0.5, 0.9, 1.0), Span("TWO", 1.1, 1.5, 1.0), Span("THREE", 4.0, 4.4, 1.0))
     >>> for cue in cues(Transcript("ONE TWO THREE", 6.0, words)):
@@ -103,25 +104,38 @@ def _groups(units: Iterable[Span]) -> Iterator[list[Span]]:
         if group and _parts(group, unit):
             yield group
             group = []
+        elif group and _fills([*group, unit]):
+            length = _clause(group)
+            yield group[:length]
+            group = group[length:]
         group.append(unit)
     if group:
         yield group
 
 
 def _parts(group: list[Span], unit: Span) -> bool:
-    """Tells whether a cue ends before a unit."""
+    """Tells whether a cue ends well before a unit."""
     last = group[-1]
     return (
         last.text.endswith("\n")
         or unit.start_seconds - last.end_seconds >= PAUSE_SECONDS
-        or unit.end_seconds - group[0].start_seconds > LONGEST_SECONDS
-        or (_ends_sentence(last.text) and len(_text(group)) > LINE_CHARACTERS)
-        or len(_wrapped(_text([*group, unit]))) > LINES
+        or (_ends(last, _SENTENCE_ENDS) and len(_text(group)) > LINE_CHARACTERS)
     )
 
 
-def _ends_sentence(text: str) -> bool:
-    return text.strip().rstrip(_AFTER_AN_END).endswith(_SENTENCE_ENDS)
+def _fills(group: list[Span]) -> bool:
+    """Tells whether these are too many for a cue."""
+    return group[-1].end_seconds - group[0].start_seconds > LONGEST_SECONDS or len(_wrapped(_text(group))) > LINES
+
+
+def _clause(group: list[Span]) -> int:
+    """Finds how many words of a full cue to show: up to the last comma, unless that is few of them; or all."""
+    ends = (length for length in range(len(group), len(group) // 3, -1) if _ends(group[length - 1], _CLAUSE_ENDS))
+    return next(ends, len(group))
+
+
+def _ends(unit: Span, signs: tuple[str, ...]) -> bool:
+    return unit.text.strip().rstrip(_AFTER_AN_END).endswith(signs)
 
 
 def _text(group: list[Span]) -> str:

@@ -50,6 +50,19 @@ def test_a_sentence_ends_its_cue_only_once_a_line_is_full():
     assert [" ".join(cue.lines) for cue in cues(spoken(text, 0.1))] == [text[:49], text[50:]]
 
 
+def test_a_full_cue_ends_at_a_comma_or_where_it_must():
+    text = "Making a famine where abundance lies, Thy self thy foe, to thy sweet self too cruel"
+    comma, *_ = cues(spoken(text + " Thou that art now", 0.1))
+    assert " ".join(comma.lines) == "Making a famine where abundance lies, Thy self thy foe,"
+    must, *_ = cues(spoken(text.replace(",", "") + " Thou that art now", 0.1))
+    assert " ".join(must.lines) == text.replace(",", "")
+
+
+def test_a_comma_that_leaves_little_parts_nothing():
+    text = "Yes, making a famine where abundance lies thy self thy foe to thy sweet self too cruel"
+    assert " ".join(cues(spoken(text, 0.1))[0].lines).startswith("Yes, making a famine")
+
+
 def test_a_short_cue_stays_a_second_but_not_over_the_next_or_the_end():
     words = (Span("A", 0.0, 0.2, 1.0), Span("B", 1.5, 1.7, 1.0), Span("C", 1.8, 1.9, 1.0))
     assert cues(Transcript("A\nB\nC", 2.0, words)) == [
