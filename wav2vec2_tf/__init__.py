@@ -12,7 +12,7 @@ _HOMES = {
     "Wav2Vec2Processor":     "processor",
     "Wav2Vec2CTCTokenizer":  "text.tokenizer",
     "SubwordTokenizer":      "text.subwords",
-    "Transcriber":           "transcribe",
+    "Transcriber":           "transcriber",
     "CTCLoss":               "ctc",
     "ctc_loss":              "ctc",
 }  # fmt: skip

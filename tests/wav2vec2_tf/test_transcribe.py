@@ -13,7 +13,8 @@ from safetensors.numpy import load_file, save_file
 from wav2vec2_tf.config import Wav2Vec2Config
 from wav2vec2_tf.processor import Wav2Vec2Processor
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
-from wav2vec2_tf.transcribe import Transcriber, main, padded_length
+from wav2vec2_tf.transcribe import main
+from wav2vec2_tf.transcriber import Transcriber
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CONFIG = Wav2Vec2Config(
@@ -79,21 +80,6 @@ def test_bytes_open_files_and_paths_are_one(transcriber, wav, tmp_path):
 
 def test_duration_is_the_recordings_own(transcriber, wav):
     assert transcriber.transcribe(wav(num_samples=8_000, rate_hz=8_000)).duration_seconds == 1.0
-
-
-def test_few_shapes_are_traced(model_dir, wav):
-    transcriber = Transcriber.from_pretrained(model_dir)
-    for num_samples in range(17_000, 20_480, 500):
-        transcriber.transcribe(wav(num_samples=num_samples))
-    assert transcriber._forward.experimental_get_tracing_count() == 1
-
-
-def test_padding_costs_a_quarter_at_most_and_shapes_are_few():
-    lengths = np.arange(2**14 + 1, 2**20, 997)
-    padded = np.array([padded_length(int(n)) for n in lengths])
-    assert (padded >= lengths).all()
-    assert (padded <= 1.25 * lengths).all()
-    assert len(set(padded.tolist())) <= 4 * 6 + 1
 
 
 def test_a_clip_without_a_frame_is_refused(transcriber, wav):
