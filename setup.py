@@ -30,16 +30,20 @@ REQUIRES = [
 BEAM = ["apache-beam >= 2.77, < 3"]
 GCS = ["gcsfs >= 2024.6, < 2027"]
 DIGITS = ["num2words >= 0.5.14, < 0.6"]
+LM = ["flashlight-text >= 0.0.7, < 0.1"]  # its wheel holds KenLM; there is none for Python 3.13 yet
 SUBWORDS = ["sentencepiece >= 0.2, < 0.3"]
 EXTRAS = {
     "beam": BEAM,
     "digits": DIGITS,
     "gcs": GCS,
+    "lm": LM,
+    "rescoring": ["keras-hub >= 0.32, < 0.40"],
     "subwords": SUBWORDS,
     "test": [
         *BEAM,  # half a minute to install, and protobuf 6 in the place of 7; TensorFlow takes either
         *GCS,
         *DIGITS,
+        *(f"{need}; python_version < '3.13'" for need in LM),
         *SUBWORDS,
         "pytest         >= 8,   < 10",
         "trustme        >= 1.1, < 2",
