@@ -20,7 +20,7 @@ from data_tools.plan import EpochPlan, plan_epoch
 from data_tools.schema import READABLE_VERSIONS, parse_batch
 from data_tools.service import Request, batches_of
 from data_tools.streaming import check_streaming
-from data_tools.vocabulary import subword_lookup
+from data_tools.vocabulary import character_lookup, subword_lookup
 
 __all__ = ["Buckets", "Index", "batches", "load_index", "plan_buckets", "plan_epoch"]
 
@@ -41,13 +41,13 @@ def batches(
     speeds: Sequence[float] = (1.0,),
     shortest_first: bool = False,
     augment: AugmentConfig | None = None,
+    subwords: str | None = None,
     skip: int = 0,
     window_bytes: int | None = None,
     num_hosts: int = 1,
     host: int = 0,
     cache: ShardCache | None = None,
     service: str | None = None,
-    subwords: str | None = None,
 ) -> tf.data.Dataset:
     """Reads one epoch of a split. All batches of a bucket have one shape; nothing is dropped.
 
@@ -60,12 +60,12 @@ def batches(
         seed, epoch, speeds, shortest_first, window_bytes, num_hosts, host: See `plan.plan_epoch`, which decides the
             order, and what is read here.
         augment: How clips are changed, given a seed; None: not at all.
+        subwords: A vocabulary of pieces of words in the place of `characters` (`vocabulary.label_options`); then U is
+            one more than the buckets say, for a text has at most one piece more than characters.
         cache: Keeps shards of a bucket on a local disk; None: each epoch streams them.
         service: "host:port" of an input host (`input_host`) that is to do the work; it opens `index.folder` itself,
             with a cache of its own. The batches are the same, in the same order. None: this machine does it.
         skip: Batches to leave out at the start; those before the window they lie in are not even read.
-        subwords: A vocabulary of pieces of words in the place of `characters` (`vocabulary.label_options`); then U is
-            one more than the buckets say, for a text has at most one piece more than characters.
     Returns:
         Batches {"id": [B] string, "audio": [B, S] int16, "num_samples": [B] int32, "labels": [B, U] int32 (0 beyond
         "num_labels": [B] int32), "text" and "speaker": [B] string, "weight": [B] float32}. Rows that fill up a short
@@ -86,7 +86,7 @@ def batches(
         index, split, buckets, seed=seed, epoch=epoch, speeds=speeds,
         shortest_first=shortest_first, window_bytes=window_bytes, num_hosts=num_hosts, host=host,
     )  # fmt: skip
-    look_up = subword_lookup(subwords) if subwords else _character_lookup(label_table(index, characters, unk_id))
+    look_up = subword_lookup(subwords) if subwords else character_lookup(label_table(index, characters, unk_id))
     widths = np.array(buckets.label_widths, np.int32) + bool(subwords)
     assemble = _assembler(buckets, look_up, widths, changes_speed=bool((plan.speed != 1).any()))
     change = _changer(augment, seed, epoch)
@@ -188,16 +188,6 @@ def _open(cache: ShardCache | None, file: tf.Tensor, again: bool = False) -> tf.
         return cache.open(url.decode(), again).encode() if url else url
 
     return tf.ensure_shape(tf.numpy_function(path, [file], tf.string, stateful=False), [])
-
-
-def _character_lookup(labels: np.ndarray):
-    table = tf.constant(labels)
-
-    def look_up(texts):
-        ids = tf.strings.unicode_decode(texts, "UTF-8")
-        return ids.with_flat_values(tf.gather(table, tf.minimum(ids.flat_values, len(labels) - 1)))
-
-    return look_up
 
 
 def _assembler(buckets: Buckets, look_up, label_widths: np.ndarray, changes_speed: bool):

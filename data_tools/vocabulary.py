@@ -58,6 +58,25 @@ def label_options(tokenizer: Wav2Vec2CTCTokenizer) -> dict:
     return dict(characters=tokenizer.characters, unk_id=tokenizer.unk_token_id)
 
 
+def character_lookup(labels: np.ndarray):
+    """Makes the function that turns texts into labels of characters in a graph.
+
+    Args:
+        labels: From `reader.label_table`.
+    Returns:
+        string [B] -> ragged int32 [B, labels].
+    """
+    import tensorflow as tf
+
+    table = tf.constant(labels)
+
+    def look_up(texts):
+        ids = tf.strings.unicode_decode(texts, "UTF-8")
+        return ids.with_flat_values(tf.gather(table, tf.minimum(ids.flat_values, len(labels) - 1)))
+
+    return look_up
+
+
 def subword_lookup(model: str):
     """Makes the function that turns texts into subwords in a graph; Python runs it, some microseconds per text.
 
