@@ -1,7 +1,8 @@
 """From a model and a whole split to an `Evaluation`.
 
-Arg-max runs on the device, so that memory grows with the text, not with the logits. Every host hears its own part of
-the split, and all of them get the whole result. The loop evaluates with this, and so does the command `train.evaluate`.
+Arg-max runs on the device, so that memory grows with the text, not with the logits; with a decoder, the logits of one
+batch at a time are fetched. Every host hears its own part of the split, and all of them get the whole result. The loop
+evaluates with this, and so does the command `train.evaluate`.
 """
 
 import json
@@ -12,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
+from data_tools.cache import ShardCache
 from data_tools.index import Index
 from data_tools.reader import batches
 from train.config import BatchConfig
@@ -21,7 +23,7 @@ from train.setup import DataError, plan, reader_options
 from train.step import Compiled, count_heard, countable, waveform
 from train.strategy import Cluster
 from wav2vec2_tf.ctc import ctc_loss
-from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
+from wav2vec2_tf.lengths import SAMPLE_RATE_HZ, hop_samples
 from wav2vec2_tf.model_ctc import best_labels
 
 
@@ -37,14 +39,16 @@ class Evaluator:
         jit_compile: Whether XLA compiles.
         report: Takes a line of text before and after each compilation.
         cluster: The devices, in the scope of whose strategy the model was made; None: one.
+        cache: Keeps shards of a bucket, as for `data_tools.reader.batches`.
+        decoder: Finds the text, such as `wav2vec2_tf.decoding.beam.BeamDecoder`; None: the best label of each frame.
     """
 
     def __init__(
         self, model, processor, index: Index, split: str, config: BatchConfig, jit_compile=True, report=print,
-        cluster: Cluster | None = None,
+        cluster: Cluster | None = None, cache: ShardCache | None = None, decoder=None,
     ):  # fmt: skip
         self.model, self.processor, self.index, self.split = model, processor, index, split
-        self.cluster = cluster or Cluster()
+        self.cluster, self.cache, self.decoder = cluster or Cluster(), cache, decoder
         self.buckets = host_share(plan(index, split, self._sizes(config)), self.cluster.num_hosts)
         compiled = jit_compile and self.cluster.kind != "TPU"  # there everything is, without asking
         self.replica = tf.function(self._hear, jit_compile=compiled or None, autograph=False)
@@ -93,25 +97,36 @@ class Evaluator:
         """
         return self._read(batch, *self.predict(split(batch, self.cluster.local_replicas)))
 
-    def _read(self, batch, ids, numbers):
+    def _read(self, batch, heard, numbers):
         real = np.flatnonzero(batch["weight"].numpy() > 0)
         names, references, speakers = (
             [batch[key].numpy()[i].decode() for i in real] for key in ("id", "text", "speaker")
         )
-        texts = self.processor.batch_decode(list(ids.numpy()[real])) if len(real) else []
-        seconds = (batch["num_samples"].numpy()[real] / SAMPLE_RATE_HZ).tolist()
+        num_samples = batch["num_samples"].numpy()[real]
+        texts = self._texts(heard.numpy()[real], num_samples) if len(real) else []
+        seconds = (num_samples / SAMPLE_RATE_HZ).tolist()
         return list(zip(names, references, texts, speakers, seconds, strict=True)), numbers.numpy()
+
+    def _texts(self, heard: np.ndarray, num_samples: np.ndarray) -> list[str]:
+        """Decodes what `_hear` gives of some recordings."""
+        if self.decoder is None:
+            return self.processor.batch_decode(list(heard))
+        seconds_per_frame = hop_samples(self.model.config.convs) / SAMPLE_RATE_HZ
+        frames = self.model.frame_lengths(num_samples)
+        return [
+            self.decoder.decode(row[:count], seconds_per_frame).text for row, count in zip(heard, frames, strict=True)
+        ]
 
     def _batches(self):
         hosts = dict(num_hosts=self.cluster.num_hosts, host=self.cluster.host)
-        options = reader_options(self.processor.tokenizer) | hosts
+        options = reader_options(self.processor.tokenizer) | hosts | dict(cache=self.cache)
         return batches(self.index, self.split, buckets=self.buckets, **options).prefetch(2)
 
     def _predict(self, blocks):
-        ids, numbers = map(
+        heard, numbers = map(
             self.cluster.strategy.experimental_local_results, self.cluster.strategy.run(self.replica, (blocks,))
         )
-        return tf.concat(ids, axis=0), tf.add_n(numbers)
+        return tf.concat(heard, axis=0), tf.add_n(numbers)
 
     def _hear(self, block):
         batch = {name: value[0] for name, value in block.items()}  # one part
@@ -127,4 +142,8 @@ class Evaluator:
             tf.reduce_sum(frames),
             count_heard(logits, frames)[blank],
         )
-        return best_labels(logits, frames, blank).ids, tf.stack([tf.cast(number, tf.float32) for number in numbers])
+        if self.decoder is None:
+            heard = best_labels(logits, frames, blank).ids
+        else:
+            heard = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+        return heard, tf.stack([tf.cast(number, tf.float32) for number in numbers])

@@ -115,7 +115,7 @@ class Loop:
         )
         self.evaluator = Evaluator(
             self.model, self.processor, self.index, config.dev_split, config.batches, config.jit_compile, report,
-            cluster,
+            cluster, self.cache,
         )  # fmt: skip
         self.num_steps = config.steps or sum(map(self._epoch_batches, range(config.epochs)))
         self.state = State(order=order_digest(config, self.index, cluster.num_hosts))

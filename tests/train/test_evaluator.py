@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -8,6 +9,7 @@ from train.config import BatchConfig
 from train.evaluator import Evaluator
 from train.layout import split
 from train.setup import DataError, build_model, load_processor
+from wav2vec2_tf.decoding.transcript import Transcript
 
 BATCHES = BatchConfig(batch_seconds=2, max_buckets=4)
 
@@ -59,3 +61,35 @@ def test_the_sum_of_ids_is_on_the_device_and_beyond_real_frames_blank(evaluator)
     frames = evaluator.model.frame_lengths(batch["num_samples"])
     beyond = ~tf.sequence_mask(frames, ids.shape[1])
     assert not tf.reduce_any(tf.boolean_mask(ids, beyond) != 0)
+
+
+class Recorder:
+    """A decoder that writes down what it is given."""
+
+    def __init__(self):
+        self.given = []
+
+    def decode(self, log_probs, seconds_per_frame):
+        self.given.append((log_probs, seconds_per_frame))
+        return Transcript("A BE", 1.0)
+
+
+def test_a_decoder_gets_the_log_probabilities_of_real_frames(evaluator):
+    decoder = Recorder()
+    common = evaluator.model, evaluator.processor, evaluator.index, "dev", BATCHES
+    evaluation = Evaluator(*common, jit_compile=False, decoder=decoder)()
+    assert {h.text for h in evaluation.hypotheses} == {"A BE"}
+    assert evaluation.loss == pytest.approx(evaluator().loss, rel=1e-5)
+    for log_probs, seconds_per_frame in decoder.given:
+        np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1, rtol=1e-4)
+        assert seconds_per_frame == 320 / 16_000
+    frames = [len(log_probs) for log_probs, _ in decoder.given]
+    lengths = evaluator.index.lengths("dev")
+    assert sorted(frames) == sorted(evaluator.model.frame_lengths(lengths).tolist())
+
+
+def test_shards_go_through_the_cache_that_is_given(evaluator, monkeypatch):
+    seen, cache = [], object()
+    monkeypatch.setattr(module, "batches", lambda *a, cache, **k: seen.append(cache) or tf.data.Dataset.range(0))
+    Evaluator(evaluator.model, evaluator.processor, evaluator.index, "dev", BATCHES, False, cache=cache)._batches()
+    assert seen == [cache]

@@ -7,6 +7,7 @@ import pytest
 from tests.tones import MODEL, make_shards
 from train import evaluate
 from train.__main__ import main
+from train.evaluation import read_hypotheses
 from train.preemption import Preempted
 
 
@@ -79,9 +80,25 @@ def test_evaluate_writes_where_it_is_told(best, shards, tmp_path):
     }
 
 
+def test_evaluate_searches_with_a_language_model_of_two_words(best, shards, tmp_path):
+    pytest.importorskip("flashlight.lib.text.decoder.kenlm", reason="beam search is the extra lm")
+    lm = tmp_path / "two.arpa"
+    entries = "\n".join(f"-0.6\t{word}" for word in ("<unk>", "<s>", "</s>", "ABE", "EBB"))
+    counts, pairs = "ngram 1=5\nngram 2=1", "\\2-grams:\n-0.3\tABE EBB"  # KenLM wants pairs
+    lm.write_text(f"\\data\\\n{counts}\n\n\\1-grams:\n{entries}\n\n{pairs}\n\n\\end\\\n")
+    arguments = ["--model", best, "--data", str(shards), "--split", "dev", "--jit_compile=false", "--lm", str(lm)]
+    assert evaluate.main([*arguments, "--lm_weight=2", "--out", str(tmp_path / "new")]) == 0
+    figures = json.loads((tmp_path / "new/eval-dev.json").read_text())
+    assert figures["decoding"] == f"beam search, {lm}, weight 2, word score 0.52"
+    heard = {h.text for h in read_hypotheses(tmp_path / "new/eval-dev.tsv")}
+    assert {word for text in heard for word in text.split()} <= {"ABE", "EBB"}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (dict(lm="some.arpa"), "In the model's folder are the results without --lm"),
+        (dict(lm="nowhere.arpa", out="unused"), "nowhere.arpa"),
         (dict(model="nowhere"), "nowhere"),
         (dict(data="nowhere"), "make_tfrecords"),
         (dict(split="nope"), "split 'nope'; it has train, dev"),
