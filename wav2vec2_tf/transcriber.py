@@ -26,8 +26,7 @@ from wav2vec2_tf.prefetch import ahead
 from wav2vec2_tf.processor import Wav2Vec2Processor
 from wav2vec2_tf.streaming import Partial, Stream
 
-_AHEAD = 64  # windows decoded while the model works: two minutes to half an hour of audio
-_BATCHES = 16  # of which windows are sorted by length together
+_BATCHES = 16  # of which windows are sorted by length together; while the model hears them, the next are decoded
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ class Transcriber:
         """Gives the outputs of every window in turn, and after a recording's last an `_End`."""
         hearing = self._hearing(outputs)
         most = _BATCHES * hearing.batch_seconds * self.rate_hz
-        for events in _pools(ahead(self._events(sources), _AHEAD), most):
+        for events in ahead(_pools(self._events(sources), most), 1):
             windows = [event for event in events if isinstance(event, Window)]
             results = [None] * len(windows)
             for position, result in hearing([window.samples for window in windows]):
