@@ -74,7 +74,7 @@ def spell(text: str, tokenizer: Wav2Vec2CTCTokenizer, vocab_size: int | None = N
     speller, words, labels = _Speller(tokenizer, vocab_size), [], []
     for word, own in _joined((token, speller.labels(token)) for token in text.split()):
         labels += speller.between if labels else []
-        words.append(Word(word, len(labels), len(labels) + len(own), WILDCARD in own))
+        words.append(Word(word, len(labels) + speller.unheard(own), len(labels) + len(own), WILDCARD in own))
         labels += own
     if not labels:
         raise ValueError(f"There is no word in the text {text[:40]!r}. Give what is said in the recording.")
@@ -102,7 +102,7 @@ class _Speller:
     """Finds the labels of words; each different word once."""
 
     def __init__(self, tokenizer: Wav2Vec2CTCTokenizer, vocab_size: int | None):
-        self._tokenizer = tokenizer
+        self._tokenizer, self._surfaces = tokenizer, tokenizer.surfaces
         self.between = between_words(tokenizer, vocab_size)
         self._known = frozenset(tokenizer.characters) - {" ", tokenizer.word_delimiter_token}
         self._seen: dict[str, list[int]] = {}
@@ -111,6 +111,11 @@ class _Speller:
         if word not in self._seen:
             self._seen[word] = self._spell(word)
         return self._seen[word]
+
+    def unheard(self, labels: list[int]) -> int:
+        """Counts the labels before a word's first letter: subwords may have one for the space alone."""
+        heard = (i for i, label in enumerate(labels) if label == WILDCARD or self._surfaces[label].strip())
+        return next(heard, 0)
 
     def _spell(self, word: str) -> list[int]:
         heard = [self._heard(char) for char in _without_quotes(unicodedata.normalize("NFC", word))]

@@ -91,3 +91,9 @@ def test_subwords_begin_words_without_a_delimiter():
 def test_a_text_without_a_word_is_refused(text):
     with pytest.raises(ValueError, match="no word in the text .* Give what is said"):
         spell(text, ENGLISH)
+
+
+def test_a_label_for_the_space_alone_is_of_no_word():
+    tokenizer = SubwordTokenizer.train(["A B C"], size=8)  # nothing but characters and the space
+    assert len(spell("A B", tokenizer).labels) == 4
+    assert spelled("A B", tokenizer) == {"A": "A", "B": "B"}
