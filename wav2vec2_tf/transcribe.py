@@ -11,12 +11,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from wav2vec2_tf.decoding.beam import BeamDecoder
+from wav2vec2_tf.decoding.presets import PRESETS
 from wav2vec2_tf.decoding.transcript import Transcript
 from wav2vec2_tf.files import make_folder
 from wav2vec2_tf.formats import FORMATS, render, write
 from wav2vec2_tf.recordings import Entry, expand, output_paths
+from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 from wav2vec2_tf.transcriber import Transcriber
 
+_PRESET = PRESETS["base_960h"]
 __all__ = ["Transcriber", "Transcript", "main"]
 
 
@@ -33,11 +37,23 @@ def main(arguments: list[str] | None = None) -> int:
         transcriber = Transcriber.from_pretrained(
             options.model, target_lang=options.target_lang, window_seconds=options.window_seconds
         )
-    except (OSError, ValueError) as error:
+        if options.lm or options.hot_word:
+            transcriber.decoder = _decoder(transcriber.processor.tokenizer, options)
+    except (OSError, ValueError, ImportError) as error:
         return _fail(error)
     with tqdm(unit=" s of audio", unit_scale=True, disable=None) as bar:
         results = transcriber.transcribe_all([entry.recording for entry in entries], bar.update)
         return _print(entries, results, options.format[0]) if paths is None else _write(paths, results, options.format)
+
+
+def _decoder(tokenizer: Wav2Vec2CTCTokenizer, options: argparse.Namespace) -> BeamDecoder:
+    pairs = [hot.rpartition("=") for hot in options.hot_word]
+    try:
+        hot_words = {words: float(nats) for words, _, nats in pairs}
+    except ValueError:
+        raise ValueError(f"--hot_word {' '.join(options.hot_word)}: write WORDS=NATS, such as PITTSBURGH=10.") from None
+    weights = dict(lm_weight=options.lm_weight, word_score=options.word_score)
+    return BeamDecoder(tokenizer, options.lm, hot_words=hot_words, **weights)
 
 
 def _print(entries: Sequence[Entry], results: Iterable[Transcript | Exception], form: str) -> int:
@@ -64,7 +80,7 @@ def _write(paths: Sequence[Path], results: Iterable[Transcript | Exception], for
             written += 1
         except (OSError, ValueError) as error:
             _fail(error)
-    tqdm.write(f"transcripts of {written} of {len(paths)} recordings are in {paths[0].parent}", file=sys.stderr)
+    tqdm.write(f"{written} of {len(paths)} recordings were transcribed", file=sys.stderr)
     return int(written < len(paths))
 
 
@@ -89,6 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--window_seconds", type=float, default=30.0, metavar="S", help="longer recordings are heard in windows; 30"
     )
+    lm = "n-gram language model to search with: .arpa, .arpa.gz or KenLM binary; greedy decoding without"
+    parser.add_argument("--lm", metavar="FILE", help=lm)
+    weight = f"weight of the language model ({_PRESET.lm_weight:g}), and what each word adds ({_PRESET.word_score:g})"
+    parser.add_argument("--lm_weight", type=float, default=_PRESET.lm_weight, metavar="W", help=weight)
+    parser.add_argument("--word_score", type=float, default=_PRESET.word_score, metavar="W", help="see --lm_weight")
+    hot = "words to be expected, and what each occurrence adds: 5 is little, 15 is much; may be given several times"
+    parser.add_argument("--hot_word", action="append", default=[], metavar="WORDS=NATS", help=hot)
     files = "recordings, folders, patterns, manifests (.tsv, .csv, .jsonl with a column path), gs://, or - for stdin"
     parser.add_argument("files", nargs="+", metavar="FILE", help=files)
     return parser

@@ -92,15 +92,15 @@ class Transcriber:
 
     @classmethod
     def from_pretrained(
-        cls, source: str | os.PathLike, *, target_lang: str | None = None, decoder=None,
+        cls, source: str | os.PathLike, *, target_lang: str | None = None,
         window_seconds: float = 30.0, batch_seconds: float | None = None, **where,
     ) -> "Transcriber":  # fmt: skip
-        """Loads model and processor from one place.
+        """Loads model and processor from one place; `transcriber.decoder = ...` gives it another decoder afterwards.
 
         Args:
             source: A folder, a hub id, a gs:// folder, or a fine-tuned .pt file of fairseq.
             target_lang: The language of a multilingual model (MMS), such as "swe": its vocabulary and its adapters.
-            decoder, window_seconds, batch_seconds: As for the class.
+            window_seconds, batch_seconds: As for the class.
             where: `revision`, `cache_dir`, `token`, `local_files_only`, as for `remote.fetch`.
         Raises:
             OSError: The source is not there or cannot be reached, or a file of model or processor is missing.
@@ -118,7 +118,7 @@ class Transcriber:
                 raise ValueError(f"There is nothing to transcribe with: {warning}") from None
         if target_lang is not None:
             model.load_adapter(target_lang)
-        return cls(model, processor, decoder, window_seconds=window_seconds, batch_seconds=batch_seconds)
+        return cls(model, processor, window_seconds=window_seconds, batch_seconds=batch_seconds)
 
     def transcribe(self, source) -> Transcript:
         """Transcribes one recording.

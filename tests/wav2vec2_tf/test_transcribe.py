@@ -178,7 +178,7 @@ def test_several_formats_go_to_a_folder(model_dir, transcriber, wav, tmp_path, c
     assert [word["text"] for word in words] == transcriber.transcribe(path).text.split()
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert f"transcripts of 1 of 1 recordings are in {out}" in printed.err
+    assert "1 of 1 recordings were transcribed" in printed.err
 
 
 def test_a_folder_of_transcripts_lacks_those_that_failed(model_dir, wav, tmp_path, capsys):
@@ -188,7 +188,9 @@ def test_a_folder_of_transcripts_lacks_those_that_failed(model_dir, wav, tmp_pat
     arguments = ["--model", str(model_dir), "--out", str(tmp_path / "out"), "--format", "vtt", "--"]
     assert main([*arguments, str(tmp_path / "in")]) == 1
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.vtt"]
-    assert "transcribe: " in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "transcribe: " in error
+    assert "1 of 2 recordings were transcribed" in error
 
 
 def test_one_recording_may_be_printed_in_any_format(model_dir, wav, monkeypatch, capsys):
@@ -210,3 +212,15 @@ def test_a_recording_in_a_bucket_is_heard_like_a_file(model_dir, transcriber, wa
     monkeypatch.setattr(gcs, "open_read", lambda url: io.BytesIO(Path(path).read_bytes()))
     assert main(["--model", str(model_dir), "gs://bucket/clip.wav"]) == 0
     assert capsys.readouterr().out == transcriber.transcribe(path).text + "\n"
+
+
+def test_a_hot_word_without_its_weight_is_refused(model_dir, wav, capsys):
+    assert main(["--model", str(model_dir), "--hot_word", "PITTSBURGH", wav()]) == 1
+    assert "--hot_word PITTSBURGH: write WORDS=NATS, such as PITTSBURGH=10" in capsys.readouterr().err
+
+
+def test_hot_words_are_searched_for(model_dir, transcriber, wav, capsys):
+    pytest.importorskip("flashlight.lib.text")
+    path = wav()
+    assert main(["--model", str(model_dir), "--hot_word", "QQ=1000", path]) == 0
+    assert capsys.readouterr().out.count("Q") > transcriber.transcribe(path).text.count("Q")
