@@ -24,9 +24,9 @@ LAYERS = {
                 wav2vec2_tf.hearing wav2vec2_tf.decoding.rescoring convert.assign""",
     "files": """wav2vec2_tf.hub wav2vec2_tf.transcriber wav2vec2_tf.recordings convert.conversion data_tools""",
     "run": "train",
-    "doors": """wav2vec2_tf.transcribe wav2vec2_tf.decoding.build_lm train.__main__ train.evaluate train.compare
-                train.tune_lm convert.__main__ convert.export data_tools.make_tfrecords
-                data_tools.sample_corpus data_tools.inspect data_tools.input_host""",
+    "doors": """wav2vec2_tf.transcribe wav2vec2_tf.align wav2vec2_tf.decoding.build_lm
+                train.__main__ train.evaluate train.compare train.tune_lm convert.__main__ convert.export
+                data_tools.make_tfrecords data_tools.sample_corpus data_tools.inspect data_tools.input_host""",
 }
 HEIGHT = {layer: height for height, layer in enumerate(LAYERS)}
 HOME = {prefix: layer for layer, prefixes in LAYERS.items() for prefix in prefixes.split()}
