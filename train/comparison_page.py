@@ -5,10 +5,10 @@ from html import escape
 
 import numpy as np
 
-from data_tools.pages import document, table
+from data_tools.pages import document
 from train.comparison import Comparison, Pair
 from train.comparison_text import GROUP_COLUMNS, counts, group_rows, points, verdict
-from train.page_parts import FOOT, LEGEND, MOST_GROUPS, STYLE, clip, figure, marked, picture
+from train.page_parts import FOOT, LEGEND, STYLE, clip, figure, groups_table, marked, picture
 from train.report import Group
 from train.report_plots import FIRST, SECOND, draw_groups
 from train.report_text import percent, span
@@ -65,11 +65,7 @@ def _groups(comparison: Comparison, name: str, pair: tuple[tuple[Group, ...], tu
     yield f"<h2>By {name}</h2>" + picture(
         9.4, 2.9, lambda axes: draw_groups(axes, pair, overall, name), f"WER by {name}"
     )
-    rows = [[escape(cell) for cell in row] for row in group_rows(*pair)]
-    more = len(rows) - MOST_GROUPS
-    yield table((name, *GROUP_COLUMNS[1:]), rows[:MOST_GROUPS])
-    if more > 0:
-        yield f"<p class=quiet>... and {more} more</p>"
+    yield groups_table((name, *GROUP_COLUMNS[1:]), group_rows(*pair))
 
 
 def _changed(comparison: Comparison, audio: Mapping[str, np.ndarray]) -> Iterator[str]:

@@ -8,9 +8,7 @@ import numpy as np
 from data_tools.pages import inline, player, table
 from train.edits import Step, align_characters, align_words
 from train.intervals import LEVEL, RESAMPLES
-from train.report import Group
 from train.report_plots import svg
-from train.report_text import GROUP_COLUMNS, group_rows
 from wav2vec2_tf.lengths import SAMPLE_RATE_HZ
 
 STYLE = """
@@ -18,6 +16,7 @@ body { max-width: 62rem }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 4rem; margin: 1.8rem 0 1.4rem }
 .figures b { display: block; font-size: 2.2rem; font-weight: 600; line-height: 1.25 }
 .side { display: flex; flex-wrap: wrap; gap: 0 4rem; align-items: flex-start }
+img { margin: .6rem 0 } summary { cursor: pointer; color: #555 }
 .clip { border-top: 1px solid #ddd; padding: .7rem 0 } .clip p { margin: .25rem 0; font-size: 1.05rem }
 .clip audio { display: block; margin-top: .5rem } .clip i { color: #666; font-style: normal; margin-right: .6rem }
 del, ins { text-decoration-thickness: 1px; text-underline-offset: 3px; padding: 0 .15em; border-radius: 2px }
@@ -26,7 +25,7 @@ del { color: #9c3a16; background: #fbeee8 } ins { color: #1f5c2e; background: #e
 """CSS besides that of every page."""
 
 LEGEND = "<p class=quiet><del>said, not heard</del> <ins>heard, not said</ins></p>"
-MOST_GROUPS = 100
+_MOST_OPEN, _MOST_ROWS = 12, 1000
 FOOT = (
     f"<p class=quiet><small>Intervals: {LEVEL:.0%}, bootstrap over utterances ({RESAMPLES:,} draws, always the same). "
     "A rate is edits / units said, over all utterances. Where nothing was said, all that is heard is inserted; a rate "
@@ -45,11 +44,13 @@ def picture(width: float, height: float, fill: Callable, says: str) -> str:
     return f"<img alt='{escape(says)}' src='{inline('image/svg+xml', svg(width, height, fill))}'>"
 
 
-def groups_table(name: str, groups: Sequence[Group]) -> str:
-    """Makes a table of groups, of which many are cut off."""
-    rows = [[escape(cell) for cell in row] for row in group_rows(groups[:MOST_GROUPS])]
-    more = len(groups) - MOST_GROUPS
-    return table((name, *GROUP_COLUMNS[1:]), rows) + (f"<p class=quiet>... and {more} more</p>" if more > 0 else "")
+def groups_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Makes a table of plain text; a long one waits to be opened, and a very long one is cut off."""
+    made = table(header, [[escape(cell) for cell in row] for row in rows[:_MOST_ROWS]])
+    more = f"<p class=quiet>... and {len(rows) - _MOST_ROWS} more</p>" if len(rows) > _MOST_ROWS else ""
+    if len(rows) <= _MOST_OPEN:
+        return made
+    return f"<details><summary>{len(rows)} rows</summary>{made}{more}</details>"
 
 
 def marked(reference: str, hypothesis: str) -> str:

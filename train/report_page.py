@@ -11,7 +11,7 @@ from train.evaluation import Hypothesis
 from train.page_parts import FOOT, LEGEND, STYLE, clip, figure, groups_table, marked, picture
 from train.report import Report, frequent
 from train.report_plots import draw_edits, draw_groups
-from train.report_text import CONFUSION_COLUMNS, confusion_rows, counts, kinds, percent, span
+from train.report_text import CONFUSION_COLUMNS, GROUP_COLUMNS, confusion_rows, counts, group_rows, kinds, percent, span
 
 _MOST_CONFUSIONS = 20
 
@@ -62,7 +62,7 @@ def _plots(report: Report) -> Iterator[str]:
 def _groups(report: Report) -> Iterator[str]:
     for name, groups in (("speaker", report.speakers), ("length", report.lengths)):
         if groups:
-            yield f"<h2>By {name}</h2>{groups_table(name, groups)}"
+            yield f"<h2>By {name}</h2>{groups_table((name, *GROUP_COLUMNS[1:]), group_rows(groups))}"
 
 
 def _confusions(name: str, some: Sequence[Confusion]) -> str:

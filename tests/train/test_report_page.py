@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.train.test_report import MIXED, made
-from train.page_parts import marked
+from train.page_parts import groups_table, marked
 from train.report import make_report
 from train.report_page import page
 
@@ -63,9 +63,18 @@ def test_a_page_without_speakers_lengths_and_errors_is_whole():
     assert "Utterances that cost most" not in text
 
 
-def test_many_speakers_are_drawn_without_names_and_listed_in_part():
+def test_many_speakers_are_drawn_without_names_and_listed_where_one_asks_for_them():
     rows = [("GO", "GO" if i % 3 else "NO", f"speaker-{i:03d}", 1.0) for i in range(150)]
-    assert "... and 50 more" in read(page(make_report(made(*rows)), "t", [], {}))
+    html = page(make_report(made(*rows)), "t", [], {})
+    assert "<details><summary>150 rows</summary>" in html
+    assert "speaker-149" in read(html)
+
+
+def test_a_very_long_table_is_cut_off():
+    text = read(groups_table(("speaker", "WER %"), [(f"s{i:04d}", "1.0") for i in range(1001)]))
+    assert "s0999" in text
+    assert "s1000" not in text
+    assert "... and 1 more" in text
 
 
 @pytest.mark.parametrize(
