@@ -88,7 +88,7 @@ class Report:
         return dict(
             wer_interval=self.every.interval,
             cer_interval=self.characters_interval,
-            interval=f"{LEVEL:.0%}, bootstrap over utterances, {RESAMPLES} draws, seed {SEED}",
+            interval=f"{100 * LEVEL:.0f} %, bootstrap over utterances, {RESAMPLES} draws, seed {SEED}",
             words=self.every.words.counts(),
             characters=self.every.characters.counts(),
             right=self.right,
