@@ -64,6 +64,11 @@ test: $(VENV)/installed-test  ## ruff and the suite
 test-slow: $(VENV)/installed-test  ## the tests that take minutes
 	$(PY) -m pytest -m slow
 
+.PHONY: test-rescoring
+test-rescoring: $(VENV)/installed-test  ## rescoring with a language model of keras-hub, which it installs
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[rescoring]'
+	$(PY) -m pytest tests/wav2vec2_tf/decoding/test_rescoring.py
+
 # tensorflow-io is built for TensorFlow 2.16, which has wheels for Python 3.11 and 3.12: an environment of its own.
 $(TFIO)/installed: setup.py | $(PY)
 	$(PYTHON) -m venv $(TFIO)

@@ -117,7 +117,17 @@ class BeamDecoder:
         Raises:
             ValueError: `log_probs` is no such array.
         """
-        path = self.n_best(log_probs, 1)[0].path
+        return self.read(self.n_best(log_probs, 1)[0], log_probs, seconds_per_frame)
+
+    def read(self, hypothesis: Hypothesis, log_probs: np.ndarray, seconds_per_frame: float) -> Transcript:
+        """Gives a hypothesis as a transcript.
+
+        Args:
+            hypothesis: From `n_best`.
+            log_probs: What it was given.
+            seconds_per_frame: From one frame to the next.
+        """
+        path = hypothesis.path
         return self._reader.read(path, np.asarray(log_probs)[np.arange(len(path)), path], seconds_per_frame)
 
     def n_best(self, log_probs: np.ndarray, count: int) -> tuple[Hypothesis, ...]:

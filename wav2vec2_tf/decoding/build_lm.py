@@ -130,9 +130,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _units(lines: Iterable[str], model: str | None) -> Iterable[list[str]]:
     if model is None:
         return (line.split() for line in lines)
-    from wav2vec2_tf.processor import Wav2Vec2Processor
+    from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
-    return as_labels(lines, Wav2Vec2Processor.from_pretrained(model).tokenizer)
+    return as_labels(lines, Wav2Vec2CTCTokenizer.from_pretrained(model))
 
 
 def _parser() -> argparse.ArgumentParser:

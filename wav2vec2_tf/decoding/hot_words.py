@@ -51,7 +51,7 @@ class HotWords:
         earned = 0.0
         if self.border is not None:
             state, earned = self.step(state, self.border)
-        return earned - self._promised[state]
+        return earned - self._promised[state] + self._promised[self.begin]  # which was promised, but never paid
 
     def _kept(self, heard: Units) -> Units:
         """Gives the longest ending that a phrase may go on from."""

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -79,3 +81,108 @@ def test_labels_equal_trying_every_path(tokenizer, label_lm, whole_beam, seed):
         return "".join(said).replace("|", " ").strip(), 0.8 * model.total(said, 4)
 
     expect_equal(decoder.n_best(frames(seed), 5), best_paths(frames(seed), score))
+
+
+def test_a_hot_word_is_heard_where_it_was_not_even_known(tokenizer, lm):
+    assert "BAB" not in BeamDecoder(tokenizer, lm).n_best(spoken("BAB"), 1)[0].text.split()
+    decoder = BeamDecoder(tokenizer, lm, hot_words={"bab": 8.0})
+    assert decoder.n_best(spoken("BAB"), 1)[0].text == "BAB"
+
+
+@pytest.mark.parametrize("unknown", [True, False])
+def test_hot_phrases_add_their_bonus_and_nothing_else(tokenizer, lm, label_lm, unknown):
+    phrase = "AB BB" if unknown else "AB BA"
+    for path in (lm, label_lm):
+        plain = {h.text: h.score for h in BeamDecoder(tokenizer, path, beam_size=10_000).n_best(frames(), 1000)}
+        hot = {
+            h.text: h.score
+            for h in BeamDecoder(tokenizer, path, beam_size=10_000, hot_words={phrase: 3.0}).n_best(frames(), 1000)
+        }
+        both = plain.keys() & hot.keys()
+        assert any(f" {phrase} " in f" {text} " for text in both)
+        for text in both:
+            times = f" {text} ".count(f" {phrase} ")
+            assert hot[text] == pytest.approx(plain[text] + 3.0 * times, abs=1e-3), text
+
+
+def spoken(text, sure=0.9):
+    """Frames that say a text, a blank after each label."""
+    path = [label for char in text for label in (LETTERS.index(char.replace(" ", "|")), 0)]
+    probs = np.full((len(path), len(LETTERS)), (1 - sure) / (len(LETTERS) - 1), np.float32)
+    probs[np.arange(len(path)), path] = sure
+    return np.log(probs)
+
+
+def test_words_have_the_times_and_confidences_of_their_frames(tokenizer, lm):
+    heard = BeamDecoder(tokenizer, lm).decode(spoken("AB A"), 0.02)
+    assert (heard.text, heard.duration_seconds) == ("AB A", pytest.approx(0.16))
+    assert [(word.text, word.start_seconds, word.end_seconds) for word in heard.words] == [
+        ("AB", 0.0, pytest.approx(0.06)), ("A", pytest.approx(0.12), pytest.approx(0.14)),
+    ]  # fmt: skip
+    assert heard.words[0].confidence == pytest.approx(0.9)
+
+
+def test_only_given_words_are_heard(tokenizer):
+    found = BeamDecoder(tokenizer, words=["AB", "B"]).n_best(spoken("BA B"), 20)
+    assert {word for hypothesis in found for word in hypothesis.text.split()} == {"AB", "B"}
+
+
+def test_without_language_model_and_words_any_text_may_come_out(tokenizer):
+    assert BeamDecoder(tokenizer).n_best(spoken("BAB ABBA"), 1)[0].text == "BAB ABBA"
+
+
+def test_weights_change_without_loading_again(tokenizer, lm):
+    decoder = BeamDecoder(tokenizer, lm, lm_weight=0.0, word_score=0.0)
+    before = decoder.n_best(frames(), 3)
+    decoder.set_weights(2.0, -1.0)
+    anew = BeamDecoder(tokenizer, lm, lm_weight=2.0, word_score=-1.0)
+    assert [h.score for h in decoder.n_best(frames(), 3)] == [h.score for h in anew.n_best(frames(), 3)]
+    assert before[0].score == pytest.approx(before[0].acoustic)
+
+
+def test_pieces_of_words_are_searched_with_a_model_of_pieces(tmp_path):
+    pytest.importorskip("sentencepiece")
+    from wav2vec2_tf.decoding.build_lm import as_labels
+    from wav2vec2_tf.text.subwords import SubwordTokenizer
+
+    tokenizer = SubwordTokenizer.train(["GO ON", "GOON", "NO GO"], size=11)
+    write_arpa(tmp_path / "pieces.arpa", estimate(as_labels(["GO ON", "NO GO"], tokenizer), 2))
+    labels = tokenizer.encode("GO ON")
+    probs = np.full((2 * len(labels), len(tokenizer)), 0.01, np.float32)
+    probs[np.arange(0, len(probs), 2), labels] = probs[1::2, tokenizer.pad_token_id] = 0.9
+    heard = BeamDecoder(tokenizer, tmp_path / "pieces.arpa").decode(np.log(probs), 0.02)
+    assert [word.text for word in heard.words] == ["GO", "ON"]
+
+
+def test_a_recording_without_frames_says_nothing(tokenizer, lm):
+    heard = BeamDecoder(tokenizer, lm).decode(np.zeros((0, 4), np.float32), 0.02)
+    assert (heard.text, heard.words, heard.duration_seconds) == ("", (), 0.0)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(4), np.ones((3, 4)), np.full((3, 4), np.nan)])
+def test_what_are_no_log_probabilities_is_refused(tokenizer, lm, wrong):
+    with pytest.raises(ValueError, match="at most 0, of one recording"):
+        BeamDecoder(tokenizer, lm).n_best(wrong, 1)
+
+
+def test_a_model_of_labels_takes_no_words(tokenizer, label_lm):
+    with pytest.raises(ValueError, match="takes no list of words"):
+        BeamDecoder(tokenizer, label_lm, words=["AB"])
+
+
+def test_what_kenlm_cannot_read_is_told(tokenizer, lm):
+    lm.write_text(lm.read_text("utf-8").replace("\\2-grams", "\\7-grams"), "utf-8")
+    with pytest.raises(ValueError, match=r"KenLM cannot read the language model .*words.arpa"):
+        BeamDecoder(tokenizer, lm)
+
+
+def test_words_of_another_alphabet_are_left_out_and_told(tokenizer, tmp_path):
+    write_arpa(tmp_path / "lm.arpa", estimate([["AB", "C"], ["AB", "BA"]], 2))
+    with pytest.warns(UserWarning, match="1 of 3 words .* 'C' for one"):
+        BeamDecoder(tokenizer, tmp_path / "lm.arpa")
+
+
+def test_the_missing_library_is_named(tokenizer, monkeypatch):
+    monkeypatch.setitem(sys.modules, "flashlight.lib.text", None)
+    with pytest.raises(ImportError, match=r"wav2vec2-tf\[lm\]"):
+        BeamDecoder(tokenizer)
