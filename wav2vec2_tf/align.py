@@ -106,8 +106,8 @@ def _report(found: Transcript) -> Iterator[str]:
     doubtful = [word for word in found.words if 0 < word.confidence < _DOUBTFUL]
     if doubtful:
         yield f"{len(doubtful)} are hardly heard (confidence below {_DOUBTFUL}): {_named(doubtful)}"
-    if 2 * len(doubtful) > words:
-        yield "Most words are hardly heard: does this text belong to this recording, and to this model's language?"
+    if 2 * (len(wild) + len(doubtful)) > words:
+        yield "That is most of them: does this text belong to this recording, and to this model's language?"
 
 
 def _named(words: list) -> str:

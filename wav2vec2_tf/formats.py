@@ -1,20 +1,19 @@
 """Transcripts as files: txt, json, srt, vtt, tsv, ctm and TextGrid, rendered from a `Transcript` and written whole.
 
 Which recordings, which formats and which folder is the command lines' business; what is heard when, the decoders'.
-Subtitles follow `subtitles`.
+What stands in a subtitle is `subtitles`' part, Praat's form `textgrid`'s.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wav2vec2_tf.decoding.transcript import Span, Transcript
 from wav2vec2_tf.files import write_text
 from wav2vec2_tf.subtitles import Cue, cues
-
-_SHORTEST_SECONDS = 0.001  # of an interval in a TextGrid, which has no points between intervals
+from wav2vec2_tf.textgrid import textgrid
 
 
 def render(transcript: Transcript, format: str, name: str = "audio") -> str:
@@ -164,42 +163,8 @@ def _timed(transcript: Transcript) -> Sequence[Span]:
 
 
 def _textgrid(transcript: Transcript, name: str) -> str:
-    """Praat's long text form, with an interval for every gap."""
     tiers = {"words": _timed(transcript), "characters": transcript.characters}
-    tiers = {title: _filled(spans, transcript.duration_seconds) for title, spans in tiers.items()}
-    end = max(intervals[-1].end_seconds for intervals in tiers.values())
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.3f}"]
-    lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
-    for number, (title, intervals) in enumerate(tiers.items(), 1):
-        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{title}"']
-        lines += ["        xmin = 0", f"        xmax = {end:.3f}", f"        intervals: size = {len(intervals)}"]
-        lines += _interval_lines(intervals, end)
-    return "\n".join(lines) + "\n"
-
-
-def _interval_lines(intervals: Sequence[Span], end: float) -> Iterable[str]:
-    for number, span in enumerate(intervals, 1):
-        last = end if number == len(intervals) else span.end_seconds
-        text = span.text.replace('"', '""')
-        yield f"        intervals [{number}]:"
-        yield f"            xmin = {span.start_seconds:.3f}"
-        yield f"            xmax = {last:.3f}"
-        yield f'            text = "{text}"'
-
-
-def _filled(spans: Sequence[Span], duration_seconds: float) -> list[Span]:
-    """Puts empty intervals between spans, and moves what overlaps, as a TextGrid must be without either."""
-    filled, now = [], 0.0
-    for span in spans:
-        start = max(round(span.start_seconds, 3), now)
-        end = max(round(span.end_seconds, 3), start + _SHORTEST_SECONDS)
-        if start > now:
-            filled.append(Span("", now, start, 0.0))
-        filled.append(Span(span.text, start, end, span.confidence))
-        now = end
-    if now < round(duration_seconds, 3) or not filled:
-        filled.append(Span("", now, max(duration_seconds, _SHORTEST_SECONDS), 0.0))
-    return filled
+    return textgrid(tiers, transcript.duration_seconds)
 
 
 FORMATS = {

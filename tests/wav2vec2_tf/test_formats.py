@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from wav2vec2_tf.decoding.transcript import Span, Transcript
@@ -103,6 +104,17 @@ def test_a_textgrid_puts_words_that_overlap_or_last_no_time_one_after_another():
     (words, empty) = intervals_of(render(odd, "textgrid"))
     assert words == [(0, 0.1, ""), (0.1, 0.5, "A"), (0.5, 0.501, "B"), (0.501, 0.9, ""), (0.9, 1.1, "C")]
     assert empty == [(0, 1.1, "")]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_interval_of_a_textgrid_lasts(seed):
+    rng = np.random.default_rng(seed)
+    starts = np.sort(rng.uniform(0, 3, 200)).round(rng.integers(2, 6))
+    spans = tuple(Span("A", start, start + rng.choice([0.0, 0.001, 0.02, 0.1]), 1.0) for start in starts.tolist())
+    words, _ = intervals_of(render(Transcript("A " * 200, 3.0, spans), "textgrid"))
+    assert all(start < end for start, end, _ in words)
+    assert all(left[1] == right[0] for left, right in zip(words, words[1:], strict=False))
+    assert sum(text == "A" for _, _, text in words) == 200
 
 
 @pytest.mark.parametrize("format", FORMATS)
