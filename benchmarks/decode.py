@@ -30,6 +30,8 @@ import sys, torch, transformers
 torch.manual_seed(0)
 model = transformers.Wav2Vec2ForCTC(transformers.Wav2Vec2Config(num_hidden_layers=int(sys.argv[2])))
 torch.nn.init.normal_(model.lm_head.weight)  # so that no label wins everywhere
+with torch.no_grad():
+    model.lm_head.bias[1:4] = -1e4  # <s> </s> <unk>, which transformers prints
 model.save_pretrained(sys.argv[1])
 """
 TURNS = """

@@ -13,7 +13,7 @@ import tensorflow as tf
 from wav2vec2_tf.chunking import batches, padded_length
 
 #: XLA takes some seconds for a shape of the base model on a CPU, and saves a seventh of the time from then on.
-COMPILED_AFTER_SECONDS = 600.0
+COMPILED_AFTER_SECONDS = 300.0
 _CPU_BATCH_SECONDS, _BATCH_SECONDS = 20.0, 320.0  # a CPU is busy with little, and its caches are small
 
 
