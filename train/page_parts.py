@@ -27,9 +27,9 @@ del { color: #9c3a16; background: #fbeee8 } ins { color: #1f5c2e; background: #e
 LEGEND = "<p class=quiet><del>said, not heard</del> <ins>heard, not said</ins></p>"
 _MOST_OPEN, _MOST_ROWS = 12, 1000
 FOOT = (
-    f"<p class=quiet><small>Intervals: {100 * LEVEL:.0f} %, bootstrap over utterances ({RESAMPLES:,} draws, always the same). "
-    "A rate is edits / units said, over all utterances. Where nothing was said, all that is heard is inserted; a rate "
-    "over nothing said is 0 without an insertion, else 100 %.</small></p>"
+    f"<p class=quiet><small>Intervals: {100 * LEVEL:.0f} %, bootstrap over utterances ({RESAMPLES:,} draws, always the "
+    "same). A rate is edits / units said, over all utterances. Where nothing was said, all that is heard is inserted; "
+    "a rate over nothing said is 0 without an insertion, else 100 %.</small></p>"
 )
 
 
