@@ -192,22 +192,23 @@ def _decode(source, span: Span, dtype: str) -> tuple[np.ndarray, int]:
 
 
 @contextlib.contextmanager
-def opened(source: str | os.PathLike | bytes | BinaryIO) -> Iterator[tuple[soundfile.SoundFile, str]]:
+def opened(source: str | os.PathLike | bytes | BinaryIO, name: str = "") -> Iterator[tuple[soundfile.SoundFile, str]]:
     """Opens a recording, and says in this module's words what goes wrong while it is read.
 
     Args:
         source: As for `load`.
+        name: What messages call it; by default the path.
     Yields:
-        The file, and what messages call it.
+        The file, and its name.
     Raises:
         AudioError: There is no such file, or libsndfile cannot read on.
     """
-    name = "the audio" if isinstance(source, bytes) or hasattr(source, "read") else os.fspath(source)
+    is_path = not isinstance(source, bytes) and not hasattr(source, "read")
+    name = name or (os.fspath(source) if is_path else "the audio")
     try:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             yield file, name
     except (soundfile.SoundFileError, OSError) as error:
-        is_path = not isinstance(source, bytes) and not hasattr(source, "read")
         if is_path and not os.path.isfile(source):
             message = f"{name}: no such file. Check the path, or the folder it is relative to."
             raise AudioError(message, "missing_file") from error

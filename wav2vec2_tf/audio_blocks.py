@@ -18,7 +18,10 @@ BLOCK_SECONDS = 10
 
 
 def read_blocks(
-    source: str | os.PathLike | bytes | BinaryIO, sample_rate_hz: int = SAMPLE_RATE_HZ, span: Span | None = None
+    source: str | os.PathLike | bytes | BinaryIO,
+    sample_rate_hz: int = SAMPLE_RATE_HZ,
+    span: Span | None = None,
+    name: str = "",
 ) -> Iterator[np.ndarray]:
     """Decodes a recording, or a piece of it, block by block.
 
@@ -32,6 +35,7 @@ def read_blocks(
         source: As for `audio.load`; an open file is read from its beginning.
         sample_rate_hz: Rate wanted.
         span: Which piece; by default all.
+        name: What errors call it; by default the path.
     Yields:
         float32 [S]; one after the other they are what `audio.load` gives, but for the last bits after resampling.
     Raises:
@@ -40,7 +44,7 @@ def read_blocks(
     span = span or Span()
     if hasattr(source, "seek"):
         source.seek(0)
-    with opened(source) as (file, name):
+    with opened(source, name) as (file, name):
         blocks = _decoded(file, name, span)
         if file.samplerate != sample_rate_hz:
             blocks = _resampled(blocks, soxr.ResampleStream(file.samplerate, sample_rate_hz, 1, "float32", "HQ"))

@@ -11,7 +11,7 @@ from itertools import groupby
 
 import numpy as np
 
-from wav2vec2_tf.lengths import BASE, SAMPLE_RATE_HZ, Conv, frames_for, hop_samples
+from wav2vec2_tf.lengths import BASE, SAMPLE_RATE_HZ, Conv, frames_for, hop_samples, samples_for
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,16 @@ class Windows:
         """Cuts windows of so many seconds, the first and last `margin_seconds` of which are context.
 
         Raises:
-            ValueError: Less than half of a window would count.
+            ValueError: Less than half of a window would count, or neighbours would not share a frame.
         """
-        if not 0 <= margin_seconds <= seconds / 4:
-            raise ValueError(
-                f"A window of {seconds:g} s with margins of {margin_seconds:g} s on either side is mostly context. "
-                "Make it at least four times as long as a margin."
-            )
-        hop = hop_samples(convs)
+        hop, size = hop_samples(convs), round(seconds * sample_rate_hz)
         step = round((seconds - 2 * margin_seconds) * sample_rate_hz / hop) * hop
-        size = max(round(seconds * sample_rate_hz), step + hop)
-        return cls(size, max(step, hop), convs)
+        if step < size / 2 or size - step < samples_for(1, convs):
+            raise ValueError(
+                f"Windows of {seconds:g} s with margins of {margin_seconds:g} s do not work: margins are at most a "
+                f"quarter, and two of them at least {samples_for(1, convs) / sample_rate_hz:g} s. Make windows longer."
+            )
+        return cls(size, step, convs)
 
     def cut(self, blocks: Iterable[np.ndarray]) -> Iterator[Window]:
         """Cuts a recording, of which a window and a block are in memory at a time.

@@ -128,7 +128,7 @@ class Transcriber:
                 or a `Recording`.
         Raises:
             AudioError: The recording cannot be read.
-            OSError: The bucket cannot be read.
+            OSError, ImportError: The bucket cannot be read, or not without an extra of this package.
             ValueError: It is too short for a single frame (400 samples, 25 ms, in every published model).
         """
         (result,) = self.transcribe_all([source])
@@ -145,7 +145,7 @@ class Transcriber:
             sources: Each as for `transcribe`; taken as they are needed.
             progress: Takes the seconds of audio that the model has just heard.
         Yields:
-            One result per recording, in order: its transcript, or the OSError or ValueError that `transcribe` raises.
+            One result per recording, in order: its transcript, or the error that `transcribe` raises.
         """
         outputs, read = (self._score, self._decode) if self.decoder else (self._best, self._read)
         pieces = []
@@ -216,7 +216,7 @@ class Transcriber:
             recording = source if isinstance(source, Recording) else Recording(source)
             try:
                 yield from self._cut(recording)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, ImportError) as error:  # without gcsfs there is no gs://
                 yield _End(error=error)
 
     def _cut(self, recording: Recording) -> Iterator[Window | _End]:
@@ -238,7 +238,7 @@ class Transcriber:
         source = recording.source
         if in_storage(source):
             source = storage_of(source).open_read(source)
-        return read_blocks(source, self.rate_hz, recording.span)
+        return read_blocks(source, self.rate_hz, recording.span, str(recording))
 
     def _check_length(self, recording: Recording, num_samples: int) -> None:
         if num_samples < self._fewest_samples:

@@ -122,6 +122,11 @@ def test_an_error_is_a_result_and_the_rest_go_on(clips, tmp_path):
         list(transcriber.log_probs("absent.wav"))
 
 
+def test_an_error_names_a_recording_that_is_no_file():
+    with pytest.raises(ValueError, match="gs://bucket/a.wav cannot be decoded"):
+        made().transcribe(Recording(b"nothing", name="gs://bucket/a.wav"))
+
+
 def test_a_piece_of_a_recording_is_heard_alone(clips, tmp_path):
     samples, _ = soundfile.read(clips[3], dtype="float32")
     soundfile.write(tmp_path / "piece.wav", samples[8_000:24_000], 16_000, subtype="FLOAT")
@@ -138,14 +143,14 @@ def test_progress_tells_all_seconds(clips):
 
 def test_memory_does_not_grow_with_the_recording(tmp_path, monkeypatch):
     monkeypatch.setattr("wav2vec2_tf.audio_blocks.BLOCK_SECONDS", 1)
-    transcriber, peaks = made(window_seconds=2, batch_seconds=0.5), []
-    for seconds in (40, 200):
+    transcriber, peaks = made(window_seconds=1, batch_seconds=0.25), []
+    for seconds in (20, 100):
         path = wav(tmp_path / f"{seconds}.wav", seconds)
         tracemalloc.start()
         transcriber.transcribe(path)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 160 * 16_000  # bytes: a quarter of the samples' own, for text and times
+    assert peaks[1] < peaks[0] + 80 * 16_000  # bytes: a quarter of the samples' own, for text and times
 
 
 def test_seventy_seconds_of_real_speech(speech_dir):
