@@ -33,7 +33,8 @@ def align_text(transcriber: Transcriber, source, text: str, progress: bool = Fal
         transcriber: Whose model listens; its decoder is not asked.
         source: A recording of any length, as for `Transcriber.transcribe`.
         text: What is said in it, as written: case and punctuation stay. Digits and letters that the model cannot spell
-            are taken for speech of any kind, and a word with such has confidence 0.
+            are taken for speech of any kind, and a word with such has confidence 0; so a "#" stands for speech that
+            the text lacks.
         progress: Show on stderr how much was heard.
     Returns:
         The text with all its words in order, and the model's labels as characters.
@@ -106,6 +107,7 @@ def _report(found: Transcript) -> Iterator[str]:
     doubtful = [word for word in found.words if 0 < word.confidence < _DOUBTFUL]
     if doubtful:
         yield f"{len(doubtful)} are hardly heard (confidence below {_DOUBTFUL}): {_named(doubtful)}"
+        yield "Where more is said than the text has, write a # of its own into the text."
     if 2 * (len(wild) + len(doubtful)) > words:
         yield "That is most of them: does this text belong to this recording, and to this model's language?"
 

@@ -95,6 +95,7 @@ def test_words_that_are_hardly_heard_are_named_and_many_make_doubt_of_it_all(fol
     assert run(folder) == 0
     err = capsys.readouterr().err
     assert "2 are hardly heard (confidence below 0.01): bad (1.0 s), worse (2.0 s)\n" in err
+    assert "Where more is said than the text has, write a # of its own into the text." in err
     assert "That is most of them: does this text belong to this recording, and to this model's language?" in err
 
 

@@ -12,7 +12,7 @@ from wav2vec2_tf.decoding.transcript import Span, Transcript
 from wav2vec2_tf.decoding.trellis import BLANK, best_path
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
-_SILENCE_NATS = 0.1  # what silence costs inside a wildcard, so that what lies around the speech stays outside
+_GAP_NATS = 0.1  # what silence and spaces cost inside a wildcard, so that those around its speech stay outside
 
 
 def align(
@@ -57,12 +57,13 @@ def align(
 def _with_wildcard(
     log_probs: np.ndarray, labels: np.ndarray, tokenizer: Wav2Vec2CTCTokenizer
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gives wildcards a column: speech in any labels, up to the next space between words."""
+    """Gives wildcards a column: speech of any length, in any labels."""
     if WILDCARD not in labels:
         return log_probs, labels
-    blank, size = tokenizer.pad_token_id, log_probs.shape[1]
-    others = np.delete(np.arange(size), [blank, *between_words(tokenizer, size)])
-    anything = np.maximum(log_probs[:, others].max(axis=1), log_probs[:, blank] - _SILENCE_NATS)
+    size = log_probs.shape[1]
+    gaps = [tokenizer.pad_token_id, *between_words(tokenizer, size)]
+    heard = np.delete(np.arange(size), gaps)
+    anything = np.maximum(log_probs[:, heard].max(axis=1), log_probs[:, gaps].max(axis=1) - _GAP_NATS)
     return np.column_stack([log_probs, anything]), np.where(labels == WILDCARD, size, labels)
 
 

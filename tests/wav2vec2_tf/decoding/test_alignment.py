@@ -47,9 +47,10 @@ def test_seconds_follow_the_frames():
     ("text", "frames", "place"),
     [
         ("in 1984 we", "_IN_ NI_NETEEN_EIGHTY_FOUR_ WE_", (5, 26)),
-        ("in 21 we", "_IN_ __TWENTY ONE___ WE_", (7, 17)),  # two words, silence around them
+        ("in 21 we", "_IN_ __TWENTY ONE___ WE_", (7, 17)),
         ("21 we", "TWENTY_ WE", (0, 6)),
         ("in 21", "IN _TWENTY__", (4, 10)),
+        ("in 1984 we", "IN NINETEEN_ __EIGHTY FOUR WE", (3, 26)),
     ],
 )
 def test_what_cannot_be_spelled_lies_where_something_else_is_said(text, frames, place):
@@ -59,6 +60,13 @@ def test_what_cannot_be_spelled_lies_where_something_else_is_said(text, frames, 
         if not word.isdigit():
             first, end = found[word]
             assert frames[first:end] == word.upper()
+
+
+def test_a_sign_stands_for_an_announcement_that_the_text_lacks():
+    frames = "THIS IS_ A RECORDING__ ONE TWO THE END"
+    assert frames_of("# one two #", spoken(frames)) != frames_of("one two", spoken(frames))
+    found = align(spoken(frames), spell("# one two #", TOKENIZER), TOKENIZER, seconds_per_frame=1.0)
+    assert [(word.start_seconds, word.end_seconds) for word in found.words] == [(0, 20), (23, 26), (27, 30), (31, 38)]
 
 
 def test_a_wildcard_has_no_confidence():
