@@ -8,7 +8,7 @@ the frames come from, and rescoring with a larger language model, is left to oth
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +20,7 @@ from wav2vec2_tf.decoding.searches import LabelSearch, Settings, WordSearch, are
 from wav2vec2_tf.decoding.transcript import Transcript
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
-BEAM_SIZE = 100
+BEAM_SIZE, BEAM_THRESHOLD = 100, 15.0
 _DEFAULT = PRESETS["base_960h"]
 
 
@@ -53,6 +53,7 @@ class BeamDecoder:
         lm_weight, word_score: `presets` has published ones, and `train.tune_lm` finds the best for a model. In a search
             of labels, `word_score` does not count.
         beam_size: Hypotheses kept at each frame.
+        beam_threshold: Nats below the best at which a hypothesis is given up: 10 is twice as fast, 25 loses nothing.
         words: What may be heard; by default the words of the language model. Without either, any text may.
         hot_words: Words or phrases -> nats that each occurrence adds to the score; 5 is little, 15 is much. Those that
             the language model does not know become possible.
@@ -70,13 +71,14 @@ class BeamDecoder:
         lm_weight: float = _DEFAULT.lm_weight,
         word_score: float = _DEFAULT.word_score,
         beam_size: int = BEAM_SIZE,
+        beam_threshold: float = BEAM_THRESHOLD,
         words: Iterable[str] | None = None,
         hot_words: Mapping[str, float] | None = None,
     ):
         self.tokenizer, self._flashlight, self._reader = tokenizer, _flashlight(), Greedy(tokenizer)
         self._parts = self._find_parts(lm, words, hot_words or {})
         self._lm = _load(self._flashlight, lm, self._parts.units)
-        self._settings = Settings(lm_weight, word_score, beam_size)
+        self._settings = Settings(lm_weight, word_score, beam_size, beam_threshold)
         self.set_weights(lm_weight, word_score)
 
     def _find_parts(self, lm, words: Iterable[str] | None, hot_words: Mapping[str, float]) -> WordSearch | LabelSearch:
@@ -101,10 +103,10 @@ class BeamDecoder:
         Args:
             lm_weight, word_score: As for the class.
         """
-        self._settings = Settings(lm_weight, word_score, self._settings.beam_size)
+        self._settings = replace(self._settings, lm_weight=lm_weight, word_score=word_score)
         settings, self._scored_by = self._settings, self._lm
         if self._parts.hot_words.phrases:  # they count the same whatever the weight
-            settings = Settings(1.0, word_score, settings.beam_size)
+            settings = replace(settings, lm_weight=1.0)
             self._scored_by = with_hot_words(self._flashlight, self._lm, self._parts.hot_words, lm_weight)
         self._search = self._parts.build(settings, self._scored_by)
 

@@ -13,7 +13,7 @@ from wav2vec2_tf.decoding.hot_words import HotWords
 from wav2vec2_tf.decoding.lexicon import Lexicon, labels_of, spell
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
-THRESHOLD = 25.0  # nats below the best at which a hypothesis is given up, as in fairseq
+_LABELS_TRIED = 16  # the best of each frame; more find nothing better, and all of some thousand would take long
 _NEVER = -1e30  # -inf, but its sums are no nan
 
 
@@ -24,6 +24,7 @@ class Settings:
     lm_weight: float
     word_score: float
     beam_size: int
+    beam_threshold: float
 
 
 class WordSearch:
@@ -52,7 +53,7 @@ class WordSearch:
         """Makes the library's decoder with a language model of the units."""
         tokenizer, library = self._tokenizer, self._flashlight
         options = library.LexiconDecoderOptions(
-            beam_size=settings.beam_size, beam_size_token=len(tokenizer), beam_threshold=THRESHOLD,
+            beam_size=settings.beam_size, beam_size_token=_LABELS_TRIED, beam_threshold=settings.beam_threshold,
             lm_weight=settings.lm_weight, word_score=settings.word_score, unk_score=-np.inf, sil_score=0.0,
             log_add=False, criterion_type=library.CriterionType.CTC,
         )  # fmt: skip
@@ -99,7 +100,7 @@ class LabelSearch:
         """Makes the library's decoder with a language model of the units."""
         tokenizer, library = self._tokenizer, self._flashlight
         options = library.LexiconFreeDecoderOptions(
-            beam_size=settings.beam_size, beam_size_token=len(tokenizer), beam_threshold=THRESHOLD,
+            beam_size=settings.beam_size, beam_size_token=_LABELS_TRIED, beam_threshold=settings.beam_threshold,
             lm_weight=settings.lm_weight, sil_score=0.0, log_add=False, criterion_type=library.CriterionType.CTC,
         )  # fmt: skip
         blank = tokenizer.pad_token_id

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tests.brute_force import Arpa, best_paths
-from wav2vec2_tf.decoding import searches
 from wav2vec2_tf.decoding.arpa import write_arpa
 from wav2vec2_tf.decoding.beam import BeamDecoder
 from wav2vec2_tf.decoding.ngram import estimate
@@ -36,11 +35,8 @@ def label_lm(tmp_path):
     return tmp_path / "letters.arpa"
 
 
-@pytest.fixture
-def whole_beam(monkeypatch):
-    """Nothing is given up, so that the search must find the best there is."""
-    monkeypatch.setattr(searches, "THRESHOLD", 1e4)
-    return dict(beam_size=100_000)
+#: Nothing is given up, so that the search must find the best there is.
+WHOLE = dict(beam_size=100_000, beam_threshold=1e4)
 
 
 def frames(seed=0, count=FRAMES):
@@ -59,8 +55,8 @@ def expect_equal(found, truth, count=5):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_words_equal_trying_every_path(tokenizer, lm, whole_beam, seed):
-    decoder = BeamDecoder(tokenizer, lm, lm_weight=1.3, word_score=0.7, **whole_beam)
+def test_words_equal_trying_every_path(tokenizer, lm, seed):
+    decoder = BeamDecoder(tokenizer, lm, lm_weight=1.3, word_score=0.7, **WHOLE)
     model, known = Arpa(lm), set(" ".join(TEXT).split())
 
     def score(labels):
@@ -72,8 +68,8 @@ def test_words_equal_trying_every_path(tokenizer, lm, whole_beam, seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_labels_equal_trying_every_path(tokenizer, label_lm, whole_beam, seed):
-    decoder = BeamDecoder(tokenizer, label_lm, lm_weight=0.8, **whole_beam)
+def test_labels_equal_trying_every_path(tokenizer, label_lm, seed):
+    decoder = BeamDecoder(tokenizer, label_lm, lm_weight=0.8, **WHOLE)
     model = Arpa(label_lm)
 
     def score(labels):
@@ -93,10 +89,10 @@ def test_a_hot_word_is_heard_where_it_was_not_even_known(tokenizer, lm):
 def test_hot_phrases_add_their_bonus_and_nothing_else(tokenizer, lm, label_lm, unknown):
     phrase = "AB BB" if unknown else "AB BA"
     for path in (lm, label_lm):
-        plain = {h.text: h.score for h in BeamDecoder(tokenizer, path, beam_size=10_000).n_best(frames(), 1000)}
+        plain = {h.text: h.score for h in BeamDecoder(tokenizer, path, **WHOLE).n_best(frames(), 1000)}
         hot = {
             h.text: h.score
-            for h in BeamDecoder(tokenizer, path, beam_size=10_000, hot_words={phrase: 3.0}).n_best(frames(), 1000)
+            for h in BeamDecoder(tokenizer, path, **WHOLE, hot_words={phrase: 3.0}).n_best(frames(), 1000)
         }
         both = plain.keys() & hot.keys()
         assert any(f" {phrase} " in f" {text} " for text in both)
