@@ -7,13 +7,14 @@ the frames come from, and rescoring with a larger language model, is left to oth
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
 
 from wav2vec2_tf.decoding import arpa
+from wav2vec2_tf.decoding.cuts import pieces
 from wav2vec2_tf.decoding.greedy import Greedy
 from wav2vec2_tf.decoding.presets import PRESETS
 from wav2vec2_tf.decoding.searches import LabelSearch, Settings, WordSearch, are_labels, with_hot_words
@@ -76,6 +77,8 @@ class BeamDecoder:
         hot_words: Mapping[str, float] | None = None,
     ):
         self.tokenizer, self._flashlight, self._reader = tokenizer, _flashlight(), Greedy(tokenizer)
+        delimiter = tokenizer.vocab.get(tokenizer.word_delimiter_token, tokenizer.pad_token_id)
+        self._silent = (tokenizer.pad_token_id, delimiter)
         self._parts = self._find_parts(lm, words, hot_words or {})
         self._lm = _load(self._flashlight, lm, self._parts.units)
         self._settings = Settings(lm_weight, word_score, beam_size, beam_threshold)
@@ -113,24 +116,41 @@ class BeamDecoder:
     def decode(self, log_probs: np.ndarray, seconds_per_frame: float) -> Transcript:
         """Gives the best transcript, with the times and confidences of its path.
 
+        Long recordings are cut at pauses, so that memory does not grow with them; the language model begins anew there.
+
         Args:
             log_probs: As for `n_best`.
             seconds_per_frame: From one frame to the next.
         Raises:
             ValueError: `log_probs` is no such array.
         """
-        return self.read(self.n_best(log_probs, 1)[0], log_probs, seconds_per_frame)
+        return self.read(log_probs, seconds_per_frame, lambda frames: self.n_best(frames, 1)[0])
 
-    def read(self, hypothesis: Hypothesis, log_probs: np.ndarray, seconds_per_frame: float) -> Transcript:
-        """Gives a hypothesis as a transcript.
+    def read(
+        self, log_probs: np.ndarray, seconds_per_frame: float, choose: Callable[[np.ndarray], Hypothesis]
+    ) -> Transcript:
+        """Gives the transcript of hypotheses that something else chooses.
 
         Args:
-            hypothesis: From `n_best`.
-            log_probs: What it was given.
-            seconds_per_frame: From one frame to the next.
+            log_probs, seconds_per_frame: As for `decode`.
+            choose: Takes the frames of a piece; gives its hypothesis.
         """
-        path = hypothesis.path
-        return self._reader.read(path, np.asarray(log_probs)[np.arange(len(path)), path], seconds_per_frame)
+        log_probs = _checked(log_probs)
+        silent = np.isin(log_probs.argmax(axis=1), self._silent) if len(log_probs) else np.zeros(0, bool)
+        paths = [choose(log_probs[piece]).path for piece in pieces(silent)]
+        path = np.concatenate(paths)
+        heard = self._reader.read(path, log_probs[np.arange(len(path)), path], seconds_per_frame)
+        starts = np.cumsum([0, *map(len, paths[:-1])])
+        parts = [
+            self._reader.read(own, log_probs[np.arange(start, start + len(own)), own], seconds_per_frame, int(start))
+            for own, start in zip(paths, starts, strict=True)
+        ]
+        return replace(
+            heard,
+            text=" ".join(part.text for part in parts if part.text),
+            words=tuple(word for part in parts for word in part.words),
+            characters=tuple(character for part in parts for character in part.characters),
+        )
 
     def n_best(self, log_probs: np.ndarray, count: int) -> tuple[Hypothesis, ...]:
         """Gives the best transcripts, best first, each text once.

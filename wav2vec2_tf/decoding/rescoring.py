@@ -95,4 +95,4 @@ class RescoringDecoder:
 
     def decode(self, log_probs: np.ndarray, seconds_per_frame: float) -> Transcript:
         """Gives the best transcript; see `BeamDecoder.decode`."""
-        return self.beam.read(self.n_best(log_probs)[0], log_probs, seconds_per_frame)
+        return self.beam.read(log_probs, seconds_per_frame, lambda frames: self.n_best(frames)[0])

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from tests.brute_force import Arpa, best_paths
+from wav2vec2_tf.decoding import beam as module
 from wav2vec2_tf.decoding.arpa import write_arpa
 from wav2vec2_tf.decoding.beam import BeamDecoder
+from wav2vec2_tf.decoding.cuts import pieces
 from wav2vec2_tf.decoding.ngram import estimate
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
@@ -182,3 +184,21 @@ def test_the_missing_library_is_named(tokenizer, monkeypatch):
     monkeypatch.setitem(sys.modules, "flashlight.lib.text", None)
     with pytest.raises(ImportError, match=r"wav2vec2-tf\[lm\]"):
         BeamDecoder(tokenizer)
+
+
+def test_long_recordings_are_cut_at_pauses_and_joined(tokenizer, lm, monkeypatch):
+    pause = np.log(np.array([[0.97, 0.01, 0.01, 0.01]] * 6, np.float32))
+    long = np.concatenate([piece for _ in range(5) for piece in (spoken("AB BA"), pause)])
+    cuts = []
+    monkeypatch.setattr(module, "pieces", lambda silent: cuts.extend(pieces(silent, 24)) or cuts)
+    heard = BeamDecoder(tokenizer, lm).decode(long, 0.02)
+    assert len(cuts) == 5
+    assert heard.text == " ".join(["AB BA"] * 5)
+    assert [word.start_seconds for word in heard.words[::2]] == pytest.approx([0.32 * i for i in range(5)])
+    assert heard.duration_seconds == pytest.approx(len(long) * 0.02)
+    assert len(heard.characters) == 20
+
+
+def test_without_a_pause_a_piece_is_as_long_as_it_may_be():
+    assert pieces(np.zeros(12, bool), most=5) == [slice(0, 5), slice(5, 10), slice(10, 12)]
+    assert pieces(np.zeros(0, bool)) == [slice(0, 0)]

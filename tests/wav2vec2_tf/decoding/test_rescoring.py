@@ -64,7 +64,9 @@ def test_words_add_their_score():
 
 
 def test_a_decoder_gives_the_rescored_best(rescorer):
-    beam = SimpleNamespace(n_best=lambda frames, count: LISTS[:count], read=lambda h, frames, seconds: h.text)
+    beam = SimpleNamespace(
+        n_best=lambda frames, count: LISTS[:count], read=lambda frames, seconds, choose: choose(frames).text
+    )
     decoder = RescoringDecoder(beam, rescorer)
     assert decoder.decode(np.zeros((1, 2)), 0.02) == "ABC"
     assert [h.text for h in decoder.n_best(np.zeros((1, 2)), 1)] == ["CBA"]
