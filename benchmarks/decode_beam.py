@@ -23,7 +23,7 @@ import numpy as np
 from wav2vec2_tf.decoding.beam import BEAM_SIZE, BEAM_THRESHOLD, BeamDecoder
 
 ORDER = 4
-WEIGHTS = ((0.5, 0.0), (1.0, 0.0), (1.5, 1.25), (2.0, 2.0))
+WEIGHTS = ((1.0, 0.0), (1.5, 1.25))
 OWN, PEERS = "own pruning", "the other's pruning"
 
 PEER = """
