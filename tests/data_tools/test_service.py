@@ -9,6 +9,7 @@ import pytest
 
 from data_tools.augment import AugmentConfig
 from data_tools.index import load_index
+from data_tools.input_host import InputHost
 from data_tools.reader import batches, plan_buckets
 from data_tools.service import Request, batches_of
 from tests.data_tools.test_reader import TOKENIZER, flac, read, same  # noqa: F401  (a fixture)
@@ -47,6 +48,17 @@ def test_an_input_host_gives_the_same_batches_in_the_same_order(index, buckets, 
     here = read(index, buckets, **more)
     same(here, read(index, buckets, service=address, **more))
     same(here[2:], read(index, buckets, service=f"grpc://{address}", skip=2, **more))
+
+
+def test_an_input_host_forgets_the_streams_of_epochs_long_past(index, buckets):
+    with InputHost() as host:
+        kept = []
+        for epoch in range(6):
+            asked = Request.of(index, "train", TOKENIZER.characters, 3, buckets, None, dict(seed=1, epoch=epoch))
+            host.prepare(asked.to_json())
+            (datasets,) = host._datasets.values()
+            kept.append(len(datasets))
+    assert kept == [1, 2, 3, 4, 4, 4]
 
 
 def test_types_are_known_before_the_first_batch(index, buckets, address):
