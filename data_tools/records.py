@@ -33,12 +33,14 @@ def example(fields: Mapping[str, bytes | int]) -> bytes:
 
 def example_pieces(fields: Mapping[str, bytes | int]) -> tuple[bytes, bytes, bytes]:
     """Makes it in three pieces: the largest value as it was given, not copied, and what stands before and after it."""
-    pieces: list[bytes] = [b""]
-    size = 0
+    pieces = [b""]
     for name in sorted(fields):
-        size += _add_entry(pieces, name, fields[name])
-    pieces[0] = b"\x0a" + _varint(size)
-    sizes = [len(piece) for piece in pieces]
+        value, kind = fields[name], _BYTES_LIST
+        if isinstance(value, int):
+            value, kind = _varint(value), _INT64_LIST
+        pieces += (_start(name, kind, len(value)), value)
+    sizes = list(map(len, pieces))
+    pieces[0] = b"\x0a" + _varint(sum(sizes))
     largest = sizes.index(max(sizes))
     return b"".join(pieces[:largest]), pieces[largest], b"".join(pieces[largest + 1 :])
 
@@ -64,20 +66,9 @@ def masked_crc(*pieces: bytes) -> bytes:
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF)
 
 
-def _add_entry(pieces: list[bytes], name: str, value: bytes | int) -> int:
-    """Adds one entry of Features.feature, in pieces, so that audio is not copied; gives its size."""
-    kind = _BYTES_LIST
-    if isinstance(value, int):
-        kind, value = _INT64_LIST, _varint(value)
-    size = len(value)
-    start = _start(name, kind, size)
-    pieces += (start, value)
-    return len(start) + size
-
-
 @lru_cache(4096)  # most sizes come again and again
 def _start(name: str, kind: bytes, size: int) -> bytes:
-    """Gives what stands before a value of so many bytes: lengths within lengths, and the name."""
+    """Gives what stands before a value of so many bytes in Features.feature: lengths within lengths, and the name."""
     head = b"\x0a" + _varint(size)
     feature = kind + _varint(len(head) + size) + head
     encoded = name.encode()
