@@ -85,7 +85,7 @@ test-tfio: $(TFIO)/installed  ## s3:// and az://, on local servers, in an enviro
 # PyTorch is the reference of parity checks and of nothing else: it lives in an environment of its own.
 $(TORCH)/installed: | $(PY)
 	$(PYTHON) -m venv $(TORCH)
-	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 'transformers >= 5.23, < 6' soundfile
+	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 'transformers >= 5.23, < 6' accelerate soundfile
 	@touch $@
 
 .PHONY: parity

@@ -5,7 +5,7 @@
 
 Each model is a recipe's, in bfloat16. Its whole update (forward, backward, the reduction over replicas, the optimizer)
 is lowered here, from variables that hold nothing, and compiled by the TPU compiler in an environment of its own
-(`make tpu-compile` makes it). Minutes per program and core; one line each, for RESULTS.md. Ends with 1 if one did not
+(`make tpu-compile` makes it). It takes long, less on many cores; a line each, for RESULTS.md. Ends with 1 if one did not
 compile for another reason than too little memory.
 """
 
@@ -23,7 +23,8 @@ import keras
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.ops.gen_xla_ops import xla_all_reduce  # the public one knows no CPU to lower it on
 
-from train.config import RunConfig, architecture, parse
+from train.config import RunConfig, architecture
+from train.flags import parse
 from train.memory import activation_bytes, count_state
 from train.optimizer import build_optimizer
 from train.setup import choose_trainable
@@ -153,7 +154,8 @@ def line(found: dict, rows: int, limit: int) -> tuple[str, bool]:
 
     >>> line({"arguments": 2 * GIB, "results": GIB, "aliased": GIB, "temporary": GIB, "code": 0, "flops": 3e12,
     ...       "loops": 1, "all_reduces": 0, "custom_calls": [], "seconds": 60}, rows=4, limit=16)
-    ('compiled in 60 s: 3.00 of 16 GiB (2.00 state, 1.00 for the step), 3.0 TFLOP, at least 56 rows fit', True)
+    ('compiled in 60 core seconds: 3.00 of 16 GiB (2.00 state, 1.00 for the step), 3.0 TFLOP, at least 56 rows fit',
+     True)
     """
     if "error" in found:
         used = re.search(r"Used ([\d.]+)G of ([\d.]+)G hbm", found["error"])
@@ -163,7 +165,7 @@ def line(found: dict, rows: int, limit: int) -> tuple[str, bool]:
     state = found["arguments"] + found["results"] - found["aliased"]
     used, more = state + found["temporary"] + found["code"], found["temporary"] / rows
     return (
-        f"compiled in {found['seconds']:.0f} s: {used / GIB:.2f} of {limit} GiB ({state / GIB:.2f} state, "
+        f"compiled in {found['seconds']:.0f} core seconds: {used / GIB:.2f} of {limit} GiB ({state / GIB:.2f} state, "
         f"{found['temporary'] / GIB:.2f} for the step), {found['flops'] / 1e12:.1f} TFLOP, at least "
         f"{rows + int((limit * GIB - used) // more)} rows fit"
     ), True

@@ -9,7 +9,6 @@ it, dropout 0.1 everywhere and time masks, as the published recipe has. Memory i
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.turns import Contestant
 
 THREADS, LABELS_PER_SECOND = 2, 12
 DROPOUTS = "hidden_dropout attention_dropout activation_dropout feat_proj_dropout final_dropout".split()
@@ -26,18 +27,6 @@ import sys, torch, transformers
 torch.manual_seed(0)
 config = transformers.Wav2Vec2Config(**eval(sys.argv[2]))
 transformers.Wav2Vec2ForCTC(config).save_pretrained(sys.argv[1])
-"""
-TURNS = """
-import json, sys, time
-def peak():
-    return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) * 1024
-def serve(update):
-    losses = [update(0)]
-    print(json.dumps(losses), flush=True)
-    for step, _ in enumerate(sys.stdin, 1):
-        start = time.perf_counter()
-        update(step)
-        print(json.dumps([time.perf_counter() - start, peak()]), flush=True)
 """
 TORCH = """
 import sys, numpy, torch, transformers
@@ -56,7 +45,10 @@ def update(step):
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     return loss.item()
-serve(update)
+ready(loss=update(0))
+while turn():
+    update(1)
+    done()
 """
 OURS = """
 import sys, numpy, tensorflow as tf
@@ -79,35 +71,11 @@ tensors = {name: tf.constant(batch[name]) for name in ("audio", "labels")}
 blocks = split(tensors | sizes | {"weight": tf.ones([rows])}, 1)
 def update(number):
     return fetch([step(blocks, number, 1e-5)])[0].loss
-serve(update)
+ready(loss=update(0))
+while turn():
+    update(1)
+    done()
 """
-
-
-class Contestant:
-    """One side, waiting for its turn."""
-
-    def __init__(self, python: str, code: str, folder: str, batch: str):
-        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
-        self.process = subprocess.Popen([python, "-c", TURNS + code, folder, batch, str(THREADS)], **pipes)
-        self.first_loss = self._answer()[0]
-        self.seconds, self.peak = [], 0
-
-    def _answer(self) -> list:
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("a side died; its error stands above")
-        return json.loads(line)
-
-    def turn(self) -> None:
-        """Makes one update."""
-        self.process.stdin.write("go\n")
-        seconds, self.peak = self._answer()
-        self.seconds.append(seconds)
-
-    def close(self) -> None:
-        """Ends the process."""
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def write_batch(path: Path, rows: int, seconds: int) -> None:
@@ -128,18 +96,18 @@ def compare(torch_python: str, shape: str, rounds: int, chance: bool) -> str:
         batch = Path(folder) / "batch.npz"
         write_batch(batch, rows, seconds)
         sides = {"PyTorch transformers": (torch_python, TORCH), "ours": (sys.executable, OURS)}
-        sides = {name: Contestant(*side, folder, str(batch)) for name, side in sides.items()}
+        sides = {name: Contestant(*side, folder, batch, THREADS) for name, side in sides.items()}
         for _ in range(rounds):
             for side in sides.values():
                 side.turn()
         for side in sides.values():
             side.close()
-    theirs, ours = (side.first_loss for side in sides.values())
+    theirs, ours = (side.first["loss"] for side in sides.values())
     if not chance and abs(ours / theirs - 1) > 1e-4:
         raise SystemExit(f"the losses differ: {theirs} and {ours}; this is no comparison")
     medians = {name: statistics.median(side.seconds) for name, side in sides.items()}
     return "\n".join(
-        f"| {shape} s | {name} | {side.first_loss:.2f} | {medians[name]:.2f} | {min(side.seconds):.2f} | "
+        f"| {shape} s | {name} | {side.first['loss']:.2f} | {medians[name]:.2f} | {min(side.seconds):.2f} | "
         f"{medians['PyTorch transformers'] / medians[name]:.2f} | {side.peak / 1e9:.2f} |"
         for name, side in sides.items()
     )

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +18,7 @@ from wav2vec2_tf.waiting import within
 
 _TRIES = 3  # of a transfer whose checksum is wrong; gcsfs itself does not look at it, or not again
 _PROBE_SECONDS = 30
+_PIECE_BYTES = 5_000_000  # as many as gcsfs asks for at a time
 
 
 def files(folder: str) -> dict[str, int]:
@@ -107,6 +108,23 @@ def read_part(url: str, offset: int, size: int) -> bytes:
         ConnectionError: The transfer failed.
     """
     return _asked(url, lambda storage: storage.cat_file(_bare(url), start=offset, end=offset + size))
+
+
+def pieces(url: str) -> Iterator[bytes]:
+    """Reads one object from its begin to its end, some megabytes at a time; there is no checksum of a piece.
+
+    Args:
+        url: "gs://bucket/folder/name".
+    Raises:
+        FileNotFoundError: There is no such object.
+        ConnectionError: The transfer failed.
+    """
+    with open_read(url) as file:
+        if file.details.get("contentEncoding", "identity") != "identity":
+            yield read(url)  # decompressed on the way; of such an object there are no pieces
+            return
+        while piece := _asked(url, lambda _: file.read(_PIECE_BYTES)):
+            yield piece
 
 
 def write(url: str, content: bytes) -> None:

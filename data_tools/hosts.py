@@ -1,7 +1,7 @@
-"""How the records of a window are shared out between hosts that train together.
+"""Cuts the records of window after window into batches, for one host or for several that train together.
 
-Every host gets its own records and as many batches as the others, of the same shapes in the same order. Which window,
-and in which order batches come, is left to `plan`.
+Every host gets its own records and as many batches as the others, of the same shapes in the same order. What does not
+fill a batch waits for the next window. Which window, and in which order batches come, is left to `plan`.
 """
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from data_tools.buckets import Buckets
 
 _SNAP = 0.01  # of a host's share: a cut this close to the end of a shard moves there, and no host reads it in vain
+_MOST_WAITING = 8  # batches per bucket and host: what waits is in memory
 
 
 def share_out(num_samples: np.ndarray, shard_records: np.ndarray, num_hosts: int) -> np.ndarray:
@@ -44,35 +45,69 @@ def shards_of(bounds: np.ndarray, shard_records: np.ndarray, host: int) -> slice
     return slice(start, int(np.searchsorted(ends, last)) + 1 if last > first else start)
 
 
-def cut_together(
-    bucket: np.ndarray, bounds: np.ndarray, buckets: Buckets, rng: np.random.Generator | None
-) -> list[list[tuple[int, np.ndarray]]]:
-    """Cuts each host's records into batches of the same shapes.
-
-    From long to short, a bucket gets as many batches as the host with most records of that length or longer needs; a
-    host with fewer fills them with shorter records. So what is missing is missing in the shortest batches.
+class Pools:
+    """The records that wait to be put into batches, by host and bucket, in the order in which they came.
 
     Args:
-        bucket: Bucket of each record of the window.
-        bounds: From `share_out`.
+        bucket: Bucket of each record of the split.
         buckets: The shapes.
-        rng: Shuffles each host's records; None keeps their order.
-    Returns:
-        Per host: (bucket, places in the window; -1 fills up) of each batch, from short to long.
+        num_hosts: How many share them.
+        rng: Shuffles what is cut; None keeps the order.
     """
-    runs = [np.arange(first, last) for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
-    runs = runs if rng is None else [rng.permutation(run) for run in runs]
-    counts = np.array([np.bincount(bucket[run], minlength=len(buckets.edges)) for run in runs])
-    needed = counts[:, ::-1].cumsum(axis=1).max(axis=0)[::-1]  # rows of each bucket or longer, where most are needed
-    order, rows = [], 0
-    for b in reversed(range(len(buckets.edges))):
-        batches = max(0, -(-(int(needed[b]) - rows) // buckets.batch_sizes[b]))
-        order += [b] * batches
-        rows += batches * buckets.batch_sizes[b]
-    ends = np.cumsum([buckets.batch_sizes[b] for b in order])
-    cut = []
-    for run in runs:
-        longest_first = run[np.argsort(-bucket[run], kind="stable")]
-        filled = np.pad(longest_first, (0, rows - len(run)), constant_values=-1)
-        cut.append(list(zip(order, np.split(filled, ends[:-1]), strict=True))[::-1])
-    return cut
+
+    def __init__(self, bucket: np.ndarray, buckets: Buckets, num_hosts: int, rng: np.random.Generator | None):
+        self._bucket, self._sizes, self._rng = bucket, buckets.batch_sizes, rng
+        self._waiting = [[np.arange(0) for _ in buckets.edges] for _ in range(num_hosts)]
+
+    def waiting(self, host: int) -> np.ndarray:
+        """Gives the places in the split of a host's records that are in no batch yet, sorted."""
+        return np.sort(np.concatenate(self._waiting[host]))
+
+    def cut(self, runs: list[np.ndarray], is_last: bool) -> list[list[tuple[int, np.ndarray]]]:
+        """Adds a window's records and cuts what fills batches on every host; of the last window, all there is.
+
+        From long to short, a bucket gets as many batches as the host with fewest records can fill. One that would
+        have too many waiting makes it more, and so do all in the last window: a host with fewer fills them with
+        shorter records. So what is missing is missing in the shortest batches.
+
+        Args:
+            runs: Each host's new records, as places in the split.
+            is_last: Nothing may wait any more.
+        Returns:
+            Per host: (bucket, places in the split; -1 fills up) of each batch, from short to long. What has waited
+            is in as few of them as can be.
+        """
+        waited = [self.waiting(host) for host in range(len(runs))]
+        for pool, run in zip(self._waiting, runs, strict=True):
+            for b in range(len(pool)):
+                pool[b] = np.concatenate([pool[b], run[self._bucket[run] == b]])
+        cut = [[] for _ in runs]
+        for b in reversed(range(len(self._sizes))):
+            rows = self._sizes[b] * self._batches(b, is_last)
+            for host, batches in enumerate(cut):
+                taken = self._shuffled(self._take(host, b, rows), waited[host])
+                filled = np.pad(taken, (0, rows - len(taken)), constant_values=-1)
+                batches += [(b, each) for each in reversed(filled.reshape(-1, self._sizes[b]))]
+        return [batches[::-1] for batches in cut]
+
+    def _batches(self, b: int, is_last: bool) -> int:
+        counts = [len(pool[b]) for pool in self._waiting]
+        if is_last:
+            return -(-max(counts) // self._sizes[b])
+        return max(min(counts) // self._sizes[b], -(-max(counts) // self._sizes[b]) - _MOST_WAITING)
+
+    def _take(self, host: int, b: int, rows: int) -> np.ndarray:
+        """Takes what came first from a bucket, then from shorter ones."""
+        taken, pool = [], self._waiting[host]
+        for shorter in range(b, -1, -1):
+            taken.append(pool[shorter][:rows])
+            pool[shorter] = pool[shorter][rows:]
+            rows -= len(taken[-1])
+        return np.concatenate(taken)
+
+    def _shuffled(self, taken: np.ndarray, waited: np.ndarray) -> np.ndarray:
+        if self._rng is None:
+            return taken
+        taken = self._rng.permutation(taken)
+        has_waited = np.isin(taken, waited)
+        return np.concatenate([taken[has_waited], taken[~has_waited]])

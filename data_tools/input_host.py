@@ -13,9 +13,13 @@ import os
 import socket
 import sys
 import threading
+from collections import defaultdict, deque
 from collections.abc import Sequence
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+_STREAMS_KEPT = 4  # per process that asks: it reads one at a time, an epoch after the other
 
 
 class InputHost:
@@ -30,7 +34,7 @@ class InputHost:
     def __init__(self, port: int = 0, name: str = "localhost", cache=None):
         self.name, self.cache = name, cache
         self._ports = [port + i if port else 0 for i in range(3)]
-        self._datasets = []  # a stream lives as long as the functions of its dataset
+        self._datasets = defaultdict(partial(deque, maxlen=_STREAMS_KEPT))  # functions live as long as their dataset
         self._lock = threading.Lock()
 
     def __enter__(self):
@@ -78,7 +82,7 @@ class InputHost:
         given = dict(buckets=asked.buckets, augment=asked.augment, cache=self.cache, **vocabulary)
         dataset = batches(index, asked.split, **given, **asked.options)
         with self._lock:
-            self._datasets.append(dataset)
+            self._datasets[asked.reader].append(dataset)
             number = service.register_dataset(f"grpc://localhost:{self.dispatcher_port}", dataset, compression=None)
         return {"dispatcher_port": self.dispatcher_port, "dataset": number.numpy().decode()}
 

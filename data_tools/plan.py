@@ -4,9 +4,9 @@ NumPy only, computed from the lengths in the index before anything is read; so t
 and a resumed run starts at any batch at once. Reading is left to `reader`.
 
 A window is a group of shards held in memory together. Records are shuffled and bucketed within it, so that shards are
-read once, in sequence; a corpus of less than `window_bytes` is one window, shuffled as a whole. Its size follows from
-that of the batches, not of the corpus, and so does the memory. Several hosts share each window (`hosts`); every one
-computes the plan of all, so they agree without a word.
+read once, in sequence; a corpus of less than `window_bytes` is one window, shuffled as a whole. What does not fill a
+batch is carried into the next window. A window's size follows from that of the batches, not of the corpus, and so does
+the memory. Several hosts share each window (`hosts`); every one computes the plan of all, so they agree without a word.
 """
 
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_tools.buckets import Buckets
-from data_tools.hosts import cut_together, shards_of, share_out
+from data_tools.hosts import Pools, shards_of, share_out
 from data_tools.index import Index
 from wav2vec2_tf.lengths import BASE, frames_for
 
-ORDER_VERSION = 2
+ORDER_VERSION = 3
 """Goes up when the same seed gives another order: a run is not resumed across."""
 
 LEAST_WINDOW_BYTES, MOST_WINDOW_BYTES = 100_000_000, 2_500_000_000  # a shard of the default size; what a host can spare
-_BATCHES_PER_WINDOW = 50  # a window's last batches are short of rows: with fewer batches, too many are
+_BATCHES_PER_WINDOW = 50  # among which records are shuffled
 _BYTES_PER_SAMPLE = 2
 
 
@@ -33,21 +33,22 @@ class EpochPlan:
 
     Args:
         window_files: Per window, its shards' places in the index.
+        carried: Per window, records of earlier windows' shards that are still to come: int64, sorted places in the
+            split. A batch has records of these and of its window's shards.
         first_batch: int64 [windows + 1], the batches of window w are first_batch[w] up to first_batch[w + 1].
         bucket: int32 [batches].
-        first_row: int64 [batches], where each batch begins in `row` and `speed`.
-        row: int32 [rows of all batches], place of the record in its window; -1 fills a batch up.
-        speed: float32 [rows of all batches], 1 where nothing is changed.
+        first_row: int64 [batches], where each batch begins in `record` and `speed`.
         record: int64 [rows of all batches], place of the record in the split; -1 fills a batch up.
+        speed: float32 [rows of all batches], 1 where nothing is changed.
     """
 
     window_files: tuple[tuple[int, ...], ...]
+    carried: tuple[np.ndarray, ...]
     first_batch: np.ndarray
     bucket: np.ndarray
     first_row: np.ndarray
-    row: np.ndarray
-    speed: np.ndarray
     record: np.ndarray
+    speed: np.ndarray
 
     @property
     def num_batches(self) -> int:
@@ -68,7 +69,7 @@ def plan_epoch(
     num_hosts: int = 1,
     host: int = 0,
 ) -> EpochPlan:
-    """Assigns every record of a split to a batch; what a bucket leaves over moves on to the next longer one.
+    """Assigns every record of a split to a batch; what a window leaves over in a bucket goes into the next window's.
 
     Args:
         index: The shards.
@@ -80,7 +81,8 @@ def plan_epoch(
             its labels, keeps speed 1.
         shortest_first: Batches come in order of their length instead of at random.
         window_bytes: Most bytes of shards to hold at a time (at least one shard is held; where hosts cannot be dealt
-            whole shards, two more); None: as `window_bytes_for` says, or 2.5 GB for `shortest_first`.
+            whole shards, two more), besides what is carried; None: as `window_bytes_for` says, or 2.5 GB for
+            `shortest_first`.
         num_hosts: Readers that share the epoch. All get as many batches, of the same shapes in the same order; every
             record is with one of them.
         host: Which of them reads this, from 0.
@@ -107,16 +109,15 @@ def plan_epoch(
             "Do without it, or raise window_bytes."
         )
     begins = np.cumsum([0] + [shard.records for shard in shards])
+    pools = Pools(bucket, buckets, num_hosts, rng)
     parts = []
-    for window in windows:
-        if num_hosts == 1:
-            places = _places(begins, window)
-            batches = _cut(bucket[places], buckets, rng)
-        else:
-            window, places, batches = _host_part(window, begins, num_samples, bucket, buckets, rng, num_hosts, host)
+    for w, window in enumerate(windows):
+        carried = pools.waiting(host)
+        files, runs = _share(window, begins, num_samples, num_hosts, host)
+        batches = pools.cut(runs, is_last=w == len(windows) - 1)[host]
         if rng is not None and not shortest_first:
             batches = [batches[i] for i in rng.permutation(len(batches))]
-        parts.append((window, places, batches))
+        parts.append((files, carried, batches))
     return _join(parts, speed)
 
 
@@ -130,20 +131,12 @@ def window_bytes_for(buckets: Buckets) -> int:
     return min(max(_BATCHES_PER_WINDOW * batch, LEAST_WINDOW_BYTES), MOST_WINDOW_BYTES)
 
 
-def _places(begins: np.ndarray, window: Sequence[int]) -> np.ndarray:
-    """Lists the places in the split of a window's records."""
-    return np.concatenate([np.arange(begins[i], begins[i + 1]) for i in window] or [np.arange(0)])
-
-
-def _host_part(window, begins, num_samples, bucket, buckets: Buckets, rng, num_hosts: int, host: int):
-    """Gives what `host` reads of a window: its shards, the places of their records, its batches of rows in those."""
-    places, counts = _places(begins, window), np.diff(begins)[list(window)]
+def _share(window, begins, num_samples, num_hosts: int, host: int) -> tuple[tuple[int, ...], list[np.ndarray]]:
+    """Gives the shards of a window that `host` reads, and the places in the split of every host's records."""
+    places = np.concatenate([np.arange(begins[i], begins[i + 1]) for i in window])
+    counts = np.diff(begins)[list(window)]
     bounds = share_out(num_samples[places], counts, num_hosts)
-    batches = cut_together(bucket[places], bounds, buckets, rng)[host]
-    own = shards_of(bounds, counts, host)
-    before = counts[: own.start].sum()
-    moved = [(b, np.where(rows < 0, -1, rows - before)) for b, rows in batches]
-    return window[own], _places(begins, window[own]), moved
+    return window[shards_of(bounds, counts, host)], np.split(places, bounds[1:-1])
 
 
 def _draw_speeds(num_samples, num_labels, buckets: Buckets, speeds: Sequence[float], rng) -> np.ndarray:
@@ -188,31 +181,15 @@ def _windows(order: np.ndarray, sizes: Sequence[int], window_bytes: int, num_hos
     return tuple(map(tuple, windows))
 
 
-def _cut(bucket: np.ndarray, buckets: Buckets, rng) -> list[tuple[int, np.ndarray]]:
-    """Cuts a window's records into (bucket, rows) from short to long; only the last batch can be short of rows."""
-    order = np.arange(len(bucket)) if rng is None else rng.permutation(len(bucket))
-    batches, left = [], order[:0]
-    last = int(bucket.max())
-    for b in range(last + 1):
-        size = buckets.batch_sizes[b]
-        pool = np.concatenate([left, order[bucket[order] == b]])
-        whole = len(pool) if b == last else len(pool) // size * size
-        batches += [(b, pool[start : min(start + size, whole)]) for start in range(0, whole, size)]
-        left = pool[whole:]
-    return [(b, np.pad(rows, (0, buckets.batch_sizes[b] - len(rows)), constant_values=-1)) for b, rows in batches]
-
-
 def _join(parts, speed: np.ndarray) -> EpochPlan:
     batches = [batch for _, _, cut in parts for batch in cut]
-    # row -1 finds the -1 at the end
-    records = [np.append(places, -1)[rows] for _, places, cut in parts for _, rows in cut]
-    record = np.concatenate(records)
+    record = np.concatenate([records for _, records in batches])
     return EpochPlan(
-        window_files=tuple(window for window, _, _ in parts),
+        window_files=tuple(files for files, _, _ in parts),
+        carried=tuple(carried for _, carried, _ in parts),
         first_batch=np.cumsum([0] + [len(cut) for _, _, cut in parts]),
         bucket=np.array([b for b, _ in batches], np.int32),
-        first_row=np.cumsum([0] + [len(rows) for _, rows in batches])[:-1],
-        row=np.concatenate([rows for _, rows in batches]).astype(np.int32),
-        speed=np.where(record < 0, 1.0, speed[record]).astype(np.float32),
+        first_row=np.cumsum([0] + [len(records) for _, records in batches])[:-1],
         record=record,
+        speed=np.where(record < 0, 1.0, speed[record]).astype(np.float32),
     )

@@ -92,7 +92,6 @@ class Progress:
         if not self.place.is_bucket:
             os.rmdir(str(self._notes))
 
-
     def _remove_parts(self) -> None:
         for name in self.place.list():
             if ".tfrecord." in name and name.endswith(".part"):

@@ -1,8 +1,8 @@
 """Shards -> batches of static shape, as a tf.data pipeline; in its path, Python does FLAC, augmentation and subwords.
 
 The order is decided by `plan`, before anything is read; labels are looked up from the records' text, so shards do not
-depend on a vocabulary. Payloads are unpacked by `payload`, clips changed by `augment`; normalising them is left to the
-training step.
+depend on a vocabulary. Shards are read by `windows`, payloads unpacked by `payload`, clips changed by `augment`;
+normalising them is left to the training step.
 """
 
 import os
@@ -14,17 +14,17 @@ import tensorflow as tf
 from data_tools.augment import AugmentConfig, make_augmenter
 from data_tools.buckets import Buckets, plan_buckets
 from data_tools.cache import ShardCache
-from data_tools.index import Index, Shard, load_index
+from data_tools.index import Index, load_index
 from data_tools.payload import unpack
-from data_tools.plan import EpochPlan, plan_epoch
+from data_tools.plan import plan_epoch
 from data_tools.schema import READABLE_VERSIONS, parse_batch
 from data_tools.service import Request, batches_of
 from data_tools.streaming import check_streaming
 from data_tools.vocabulary import character_lookup, subword_lookup
+from data_tools.windows import pick, rows_of, windows
 
 __all__ = ["Buckets", "Index", "batches", "load_index", "plan_buckets", "plan_epoch"]
 
-_PARALLEL_READS = 4  # shards on their way from a bucket, besides the window; from a disk, one is enough
 _PARALLEL_BATCHES = min(8, os.cpu_count() or 2)
 _PREPARED_BATCHES = 2
 
@@ -65,7 +65,7 @@ def batches(
         cache: Keeps shards of a bucket on a local disk; None: each epoch streams them.
         service: "host:port" of an input host (`input_host`) that is to do the work; it opens `index.folder` itself,
             with a cache of its own. The batches are the same, in the same order. None: this machine does it.
-        skip: Batches to leave out at the start; those before the window they lie in are not even read.
+        skip: Batches to leave out at the start; shards of which nothing is wanted any more are not even read.
     Returns:
         Batches {"id": [B] string, "audio": [B, S] int16, "num_samples": [B] int32, "labels": [B, U] int32 (0 beyond
         "num_labels": [B] int32), "text" and "speaker": [B] string, "weight": [B] float32}. Rows that fill up a short
@@ -90,20 +90,20 @@ def batches(
     widths = np.array(buckets.label_widths, np.int32) + bool(subwords)
     assemble = _assembler(buckets, look_up, widths, changes_speed=bool((plan.speed != 1).any()))
     change = _changer(augment, seed, epoch)
-    row = tf.constant(_rows(index.shards(split), plan))
+    row = tf.constant(rows_of(index.shards(split), plan))
     speed, record = tf.constant(plan.speed), tf.constant(plan.record)
     bucket, first_row = tf.constant(plan.bucket), tf.constant(plan.first_row)
     last_row = first_row + tf.gather(tf.constant(buckets.batch_sizes, tf.int64), bucket)
 
-    def window_batches(first, last, records):
+    def window_batches(first, last, carried, records):
         def batch(i):
             rows = slice(first_row[i], last_row[i])
-            return change(assemble(records, row[rows], speed[rows], bucket[i]), record[rows])
+            picked = pick(carried, records, row[rows])
+            return change(assemble(picked, row[rows] >= 0, speed[rows], bucket[i]), record[rows])
 
         return tf.data.Dataset.range(first, last).map(batch, num_parallel_calls=_PARALLEL_BATCHES, deterministic=True)
 
-    windows = _windows(index, index.shards(split), plan, skip, cache)
-    return windows.flat_map(window_batches).prefetch(_PREPARED_BATCHES)
+    return windows(index, split, plan, skip, cache).flat_map(window_batches).prefetch(_PREPARED_BATCHES)
 
 
 def label_table(index: Index, characters: Mapping[str, int], unk_id: int | None) -> np.ndarray:
@@ -124,80 +124,13 @@ def label_table(index: Index, characters: Mapping[str, int], unk_id: int | None)
     return table
 
 
-def _windows(index: Index, shards: Sequence[Shard], plan: EpochPlan, skip: int, cache) -> tf.data.Dataset:
-    """Yields (first batch, last batch, records: string [n], an empty one after each shard's) per window.
-
-    Shards are read ahead across the borders of windows: while one window is in use, the next is on its way, and a
-    bucket's connections are never idle because a window waits for its last shard.
-    """
-    start = int(np.searchsorted(plan.first_batch, skip, side="right")) - 1
-    nothing = len(shards)  # stands for a shard where a host has no records in a window
-    members = [files or (nothing,) for files in plan.window_files[start:]]
-    if not members:
-        return tf.data.Dataset.range(0).map(lambda i: (i, i, tf.constant([b""])))
-    files = tf.constant([str(index.folder / shard.file) for shard in shards] + [""])
-    counts = np.array([shard.records for shard in shards] + [0])
-    held = tf.constant([counts[list(window)].sum() + len(window) for window in members], tf.int64)
-    order = tf.data.Dataset.from_tensor_slices(np.concatenate(members).astype(np.int64))
-    records = order.map(
-        lambda i: _read_shard(files[i], tf.constant(counts)[i], cache if index.folder.is_bucket else None),
-        num_parallel_calls=_PARALLEL_READS if index.folder.is_bucket else 1,
-        deterministic=True,
-    ).rebatch(held)
-    first = np.maximum(plan.first_batch[start:-1], skip)
-    batch_ranges = tf.data.Dataset.from_tensor_slices((first, plan.first_batch[start + 1 :]))
-    return tf.data.Dataset.zip(batch_ranges, records).map(lambda bounds, records: (*bounds, records))
-
-
-def _rows(shards: Sequence[Shard], plan: EpochPlan) -> np.ndarray:
-    """Gives the plan's `row` for windows in which an empty record follows each shard: int32 [rows of all batches]."""
-    rows = plan.row.copy()
-    ends = np.append(plan.first_row, len(rows))[plan.first_batch]  # of each window's rows
-    for files, first, last in zip(plan.window_files, ends[:-1], ends[1:], strict=True):
-        own = rows[first:last]
-        shards_before = np.searchsorted(np.cumsum([shards[i].records for i in files]), own, side="right")
-        own += np.where(own < 0, 0, shards_before).astype(np.int32)
-    return rows
-
-
-def _read_shard(file: tf.Tensor, count: tf.Tensor, cache: ShardCache | None) -> tf.Tensor:
-    """Reads a shard whole: string [count + 1], the last one empty; only that one without a file."""
-    records = _read_whole(_open(cache, file), count)
-    if cache is not None:  # what was kept may be damaged, or gone meanwhile; the bucket's own is asked for then
-        is_whole = tf.size(records, tf.int64) == count + 1
-        records = tf.cond(is_whole, lambda: records, lambda: _read_whole(_open(cache, file, again=True), count))
-    found = tf.size(records, tf.int64) - 1
-    message = "A shard is damaged or gone; copy it again, or write the shards again. File, records read, records there:"
-    tf.debugging.Assert(found == count, [message, file, found, count])
-    return records
-
-
-def _read_whole(path: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Reads records up to the first damaged one; an empty one follows."""
-    # TensorFlow's own error does not name the file; so let the stream end at a damaged record, and count.
-    readable = tf.data.TFRecordDataset(tf.boolean_mask([path], [path != ""])).ignore_errors(log_warning=True)
-    with_end = readable.concatenate(tf.data.Dataset.from_tensors(b""))
-    return with_end.batch(count + 2).get_single_element()  # cutting the end off would copy all records: it stays
-
-
-def _open(cache: ShardCache | None, file: tf.Tensor, again: bool = False) -> tf.Tensor:
-    if cache is None:
-        return file
-
-    def path(url: bytes) -> bytes:
-        return cache.open(url.decode(), again).encode() if url else url
-
-    return tf.ensure_shape(tf.numpy_function(path, [file], tf.string, stateful=False), [])
-
-
 def _assembler(buckets: Buckets, look_up, label_widths: np.ndarray, changes_speed: bool):
     edges = tf.constant(buckets.edges, tf.int32)
     widths = tf.constant(label_widths, tf.int32)
 
-    def assemble(records, row, speed, bucket):
-        place = tf.where(row < 0, tf.size(records) - 1, row)
-        fields = parse_batch(tf.gather(records, place))
-        _check_schema(fields["schema"], row)
+    def assemble(records, is_there, speed, bucket):
+        fields = parse_batch(records)
+        _check_schema(fields["schema"], is_there)
         audio, num_samples = _audio(fields, speed if changes_speed else None, edges[bucket])
         ids, width = look_up(fields["text"]), widths[bucket]
         message = "A text has more labels than characters, which would be cut off; is that its vocabulary? Id, labels:"
@@ -212,7 +145,7 @@ def _assembler(buckets: Buckets, look_up, label_widths: np.ndarray, changes_spee
             "num_labels": tf.cast(ids.row_lengths(), tf.int32),
             "text": fields["text"],
             "speaker": fields["speaker"],
-            "weight": tf.cast(row >= 0, tf.float32),
+            "weight": tf.cast(is_there, tf.float32),
         }
 
     return assemble
@@ -231,8 +164,8 @@ def _changer(augment: AugmentConfig | None, seed: int | None, epoch: int):
     return change
 
 
-def _check_schema(schema: tf.Tensor, row: tf.Tensor) -> None:
-    found = tf.boolean_mask(schema, row >= 0)
+def _check_schema(schema: tf.Tensor, is_there: tf.Tensor) -> None:
+    found = tf.boolean_mask(schema, is_there)
     known = tf.reduce_any(found[:, None] == tf.constant(READABLE_VERSIONS, tf.int64), axis=1)
     message = f"Records of schema {' or '.join(map(str, READABLE_VERSIONS))} are expected; write them again. Found:"
     tf.debugging.Assert(tf.reduce_all(known), [message, found])

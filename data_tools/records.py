@@ -28,44 +28,47 @@ def example(fields: Mapping[str, bytes | int]) -> bytes:
     Returns:
         The serialized message, its fields in order of their names.
     """
-    pieces: list[bytes] = [b""]
-    size = 0
+    return b"".join(example_pieces(fields))
+
+
+def example_pieces(fields: Mapping[str, bytes | int]) -> tuple[bytes, bytes, bytes]:
+    """Makes it in three pieces: the largest value as it was given, not copied, and what stands before and after it."""
+    pieces = [b""]
     for name in sorted(fields):
-        size += _add_entry(pieces, name, fields[name])
-    pieces[0] = b"\x0a" + _varint(size)
-    return b"".join(pieces)
+        value, kind = fields[name], _BYTES_LIST
+        if isinstance(value, int):
+            value, kind = _varint(value), _INT64_LIST
+        pieces += (_start(name, kind, len(value)), value)
+    sizes = list(map(len, pieces))
+    pieces[0] = b"\x0a" + _varint(sum(sizes))
+    largest = sizes.index(max(sizes))
+    return b"".join(pieces[:largest]), pieces[largest], b"".join(pieces[largest + 1 :])
 
 
-def frame(record: bytes) -> tuple[bytes, bytes, bytes]:
-    """Gives the three pieces of one record in a TFRecord file, to be written one after the other.
+def frame(*pieces: bytes) -> list[bytes]:
+    """Gives what a TFRecord file holds for one record, in pieces to be written one after the other.
 
-    >>> [len(piece) for piece in frame(b"abc")]
-    [12, 3, 4]
+    >>> [len(piece) for piece in frame(b"abc", b"de")]
+    [12, 3, 2, 4]
+
+    Args:
+        pieces: The record; it may come in several.
     """
-    length = struct.pack("<Q", len(record))
-    return length + masked_crc(length), record, masked_crc(record)
+    length = struct.pack("<Q", sum(map(len, pieces)))
+    return [length + masked_crc(length), *pieces, masked_crc(*pieces)]
 
 
-def masked_crc(data: bytes) -> bytes:
+def masked_crc(*pieces: bytes) -> bytes:
     """Gives the checksum that TFRecord files keep of a piece: CRC-32C, rotated and shifted, 4 bytes little endian."""
-    crc = google_crc32c.value(data)
+    crc = 0
+    for piece in pieces:
+        crc = google_crc32c.extend(crc, piece)
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF)
-
-
-def _add_entry(pieces: list[bytes], name: str, value: bytes | int) -> int:
-    """Adds one entry of Features.feature, in pieces, so that audio is copied once only; gives its size."""
-    kind = _BYTES_LIST
-    if isinstance(value, int):
-        kind, value = _INT64_LIST, _varint(value)
-    size = len(value)
-    start = _start(name, kind, size)
-    pieces += (start, value)
-    return len(start) + size
 
 
 @lru_cache(4096)  # most sizes come again and again
 def _start(name: str, kind: bytes, size: int) -> bytes:
-    """Gives what stands before a value of so many bytes: lengths within lengths, and the name."""
+    """Gives what stands before a value of so many bytes in Features.feature: lengths within lengths, and the name."""
     head = b"\x0a" + _varint(size)
     feature = kind + _varint(len(head) + size) + head
     encoded = name.encode()

@@ -4,7 +4,7 @@ Files of records are left to `writer` and `reader`, decoding a FLAC payload to `
 records are parsed: those who write do without.
 """
 
-from data_tools.records import example
+from data_tools.records import example_pieces
 
 SCHEMA_VERSION = 2
 """Goes up when a reader of the old records would misread the new ones."""
@@ -29,19 +29,24 @@ FEATURES = {
 }  # fmt: skip
 
 
-def serialize(
+def serialize(**fields: str | bytes | int) -> bytes:
+    """Makes one record; see `serialize_pieces`."""
+    return b"".join(serialize_pieces(**fields))
+
+
+def serialize_pieces(
     *, id: str, audio: bytes, encoding: str, num_samples: int, transcript: str, text: str, speaker: str, source: str
-) -> bytes:
-    """Makes one record.
+) -> tuple[bytes, bytes, bytes]:
+    """Makes one record, in pieces so that its audio is not copied.
 
     Args:
         id, audio, encoding, num_samples, transcript, text, speaker, source: See `FEATURES`.
     Returns:
-        A serialized tf.train.Example.
+        A serialized tf.train.Example, cut.
     """
     texts = {"id": id, "encoding": encoding, "transcript": transcript, "text": text, "speaker": speaker}
     fields = {name: value.encode() for name, value in texts.items()}
-    return example(
+    return example_pieces(
         fields | {"source": source.encode(), "audio": audio, "num_samples": num_samples, "schema": SCHEMA_VERSION}
     )
 

@@ -6,6 +6,8 @@ stream may begin at any batch.
 
 import hashlib
 import json
+import os
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -29,6 +31,7 @@ class Request:
         digest: Of the split's shards (`digest_of`): both ends must mean the same.
         split, characters, unk_id, buckets, augment: See `reader.batches`.
         options: Its other arguments.
+        reader: Tells the process that asks from others.
     """
 
     folder: str
@@ -39,12 +42,14 @@ class Request:
     buckets: Buckets
     augment: AugmentConfig | None
     options: dict
+    reader: str
 
     @classmethod
     def of(cls, index: Index, split: str, characters: Mapping[str, int], unk_id, buckets, augment, options):
         """Makes one from the arguments of `reader.batches`."""
         folder = str(index.folder)
-        return cls(folder, digest_of(index, split), split, dict(characters), unk_id, buckets, augment, options)
+        reader = f"{socket.gethostname()}:{os.getpid()}"
+        return cls(folder, digest_of(index, split), split, dict(characters), unk_id, buckets, augment, options, reader)
 
     def to_json(self) -> bytes:
         """Gives the text that is sent."""

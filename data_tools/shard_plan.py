@@ -160,12 +160,12 @@ def seconds_per_byte(utterances: Sequence[Utterance]) -> dict[str, float]:
 
 
 def _measure(chunk: tuple[int, Sequence[Utterance]], rates: Mapping[str, float]) -> list[float | None]:
-    return [
-        rates[_kind(utterance)] * _size(utterance)
-        if _is_whole_file(utterance) and _kind(utterance) in rates
-        else _seconds(utterance)
-        for utterance in chunk[1]
-    ]
+    return [_estimate(utterance, rates) for utterance in chunk[1]]
+
+
+def _estimate(utterance: Utterance, rates: Mapping[str, float]) -> float | None:
+    rate = rates.get(_kind(utterance)) if rates and _is_whole_file(utterance) else None
+    return _seconds(utterance) if rate is None else rate * _size(utterance)
 
 
 def _is_whole_file(utterance: Utterance) -> bool:

@@ -130,16 +130,34 @@ def each(ask: Callable[[Path | str], Result], places: Sequence[Path | str]) -> I
 
 
 def read_lines(place: Path | str) -> Iterator[str]:
-    """Reads a text file line by line, few in memory at a time where it lies on this machine; `.gz` is unpacked.
+    """Reads a text file line by line, few in memory at a time; `.gz` is unpacked.
 
     Raises:
         FileNotFoundError: There is no such file.
         UnicodeDecodeError: It is not UTF-8.
         OSError, EOFError: It cannot be read, is no gzip file, or ends too early for one.
     """
-    with io.BytesIO(storage_of(place).read(place)) if is_remote(place) else open(place, "rb") as raw:
+    remote = io.BufferedReader(_Pieces(storage_of(place).pieces(place))) if is_remote(place) else None
+    with remote or open(place, "rb") as raw:
         unpacked = gzip.GzipFile(fileobj=raw) if str(place).endswith(".gz") else raw
         yield from io.TextIOWrapper(unpacked, encoding="utf-8-sig", newline="\n")
+
+
+class _Pieces(io.RawIOBase):
+    """Makes a file to read from pieces of bytes."""
+
+    def __init__(self, pieces: Iterator[bytes]):
+        self._pieces, self._rest = pieces, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
 
 
 @contextlib.contextmanager

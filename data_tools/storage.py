@@ -1,7 +1,7 @@
 """Which kind of storage an address belongs to, and whom to ask there.
 
-Each kind answers to the same names: `files`, `files_below`, `open_read`, `read`, `read_part`, `write`, `upload`,
-`remove`, `probe`. gs:// is `gcs`, which describes them; s3:// and az:// are `tfio`.
+Each kind answers to the same names: `files`, `files_below`, `open_read`, `read`, `read_part`, `pieces`, `write`,
+`upload`, `remove`, `probe`. gs:// is `gcs`, which describes them; s3:// and az:// are `tfio`.
 """
 
 from types import ModuleType

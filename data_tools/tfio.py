@@ -55,10 +55,11 @@ def open_read(url: str) -> BinaryIO:
 
 def read(url: str) -> bytes:
     """Reads one object whole; raises FileNotFoundError where there is none."""
-    return b"".join(_pieces(url))
+    return b"".join(pieces(url))
 
 
-def _pieces(url: str) -> Iterator[bytes]:
+def pieces(url: str) -> Iterator[bytes]:
+    """Reads one object from its begin to its end, some megabytes at a time; see `gcs.pieces`."""
     with _explained(url), _gfile(url, "rb") as file:
         while piece := file.read(_PIECE_BYTES):  # a size is given: without one, a request that fails yields nothing
             yield piece

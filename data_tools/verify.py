@@ -81,8 +81,8 @@ def check_shard(path: str, shard: Shard, keep: Container[int] = ()) -> ShardFact
             what = _enter(facts, shard, place, record, place in keep)
             if what:
                 facts.findings.append(Finding(shard.file, place, what))
-    except tf.errors.OpError as error:
-        facts.findings.append(Finding(shard.file, None, f"it cannot be read: {error.message}"))
+    except (tf.errors.OpError, RuntimeError) as error:  # the latter from az://
+        facts.findings.append(Finding(shard.file, None, f"it cannot be read: {getattr(error, 'message', error)}"))
     if not facts.findings and len(facts.id_hashes) != shard.records:
         what = f"it ends after {len(facts.id_hashes)} records, the index says {shard.records}"
         facts.findings.append(Finding(shard.file, None, what))

@@ -124,12 +124,12 @@ def _write(task: ShardTask, recipe: Recipe, part: Path, account: Account) -> Non
 
 def _write_record(file: BinaryIO, clip: Clip, encoding: str) -> int:
     utterance = clip.job.utterance
-    record = schema.serialize(
+    pieces = schema.serialize_pieces(
         id=utterance.id, audio=clip.audio, encoding=encoding, num_samples=clip.num_samples,
         transcript=utterance.text, text=clip.job.text, speaker=utterance.speaker, source=utterance.source,
     )  # fmt: skip
-    file.writelines(frame(record))
-    return len(record) + FRAME_BYTES
+    file.writelines(frame(*pieces))
+    return sum(map(len, pieces)) + FRAME_BYTES
 
 
 def _results(jobs: Sequence[Job], recipe: Recipe) -> Iterator[Clip | Rejection]:

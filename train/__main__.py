@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from data_tools.place import Place
-from train.config import Request, parse
+from train.flags import Request, parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -120,7 +120,7 @@ def _updates(config: RunConfig, index: Index, processor, replicas: int) -> list[
     buckets = plan(index, config.train_split, config.batches)
     limit = device_samples(buckets, config.batches.device_seconds)
     order = plan_epoch(index, config.train_split, buckets, seed=config.seed)
-    short = np.searchsorted(order.first_row, np.flatnonzero(order.row < 0)[:1], side="right") - 1
+    short = np.searchsorted(order.first_row, np.flatnonzero(order.record < 0)[:1], side="right") - 1
     options = reader_options(processor.tokenizer) | dict(buckets=buckets, seed=config.seed)
     places = [0, *short.tolist()]
     found = [next(iter(batches(index, config.train_split, skip=place, **options))) for place in places]

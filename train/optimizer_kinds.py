@@ -83,13 +83,28 @@ def _scales(variable, config: OptimizerConfig) -> tuple[float, float]:
 
 
 def _paced(kind, scales):
-    """Derives an optimizer that gives every variable its own rate and decay; Keras decays all at the one rate."""
+    """Derives an optimizer that gives every variable its own rate and decay; Keras decays all at the one rate.
+
+    On each device one variable moves after the other. Left to itself TensorFlow begins with all at once, and holds more
+    than a copy of the model in what is between gradients and weights.
+    """
+    moved = {}  # device -> what is there once its last variable has moved
 
     class Paced(kind):
         """What `make_optimizer` gives."""
 
+        def apply(self, grads, trainable_variables=None):
+            """Moves the variables."""
+            moved.clear()
+            super().apply(grads, trainable_variables)
+
         def update_step(self, gradient, variable, learning_rate):
             """Moves one variable."""
+            with tf.control_dependencies(moved.get(variable.device, [])):
+                self._move(gradient, variable, learning_rate)
+                moved[variable.device] = [tf.convert_to_tensor(variable)]
+
+        def _move(self, gradient, variable, learning_rate):
             rate_scale, decay = scales[self._get_variable_index(variable)]
             rate = learning_rate if rate_scale == 1 else learning_rate * rate_scale
             if decay:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from data_tools.records import FRAME_BYTES, example, frame
+from data_tools.records import FRAME_BYTES, example, example_pieces, frame
 
 
 def tensorflows(fields):
@@ -42,6 +42,13 @@ def test_a_file_is_byte_for_byte_tensorflows(tmp_path, records):
     ours = b"".join(piece for record in records for piece in frame(record))
     assert ours == (tmp_path / "theirs").read_bytes()
     assert len(ours) == sum(map(len, records)) + FRAME_BYTES * len(records)
+
+
+def test_a_record_in_pieces_is_framed_as_one():
+    audio = bytes(70_000)
+    pieces = example_pieces({"audio": audio, "id": b"a", "schema": 2})
+    assert any(piece is audio for piece in pieces)
+    assert b"".join(frame(*pieces)) == b"".join(frame(b"".join(pieces)))
 
 
 def test_writing_records_loads_no_tensorflow():

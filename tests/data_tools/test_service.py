@@ -9,6 +9,7 @@ import pytest
 
 from data_tools.augment import AugmentConfig
 from data_tools.index import load_index
+from data_tools.input_host import InputHost
 from data_tools.reader import batches, plan_buckets
 from data_tools.service import Request, batches_of
 from data_tools.vocabulary import label_options
@@ -55,6 +56,17 @@ def test_an_input_host_gives_the_same_batches_in_the_same_order(index, buckets, 
 def test_an_input_host_makes_labels_of_subwords(index, buckets, address):
     more = label_options(SubwordTokenizer.train(TEXTS, 22))
     same(read(index, buckets, **more), read(index, buckets, service=address, **more))
+
+
+def test_an_input_host_forgets_the_streams_of_epochs_long_past(index, buckets):
+    with InputHost() as host:
+        kept = []
+        for epoch in range(6):
+            asked = Request.of(index, "train", TOKENIZER.characters, 3, buckets, None, dict(seed=1, epoch=epoch))
+            host.prepare(asked.to_json())
+            (datasets,) = host._datasets.values()
+            kept.append(len(datasets))
+    assert kept == [1, 2, 3, 4, 4, 4]
 
 
 def test_types_are_known_before_the_first_batch(index, buckets, address):

@@ -23,7 +23,7 @@ READ_ALL = """
 import hashlib, json, os, sys, time
 from data_tools.index import load_index
 from data_tools.reader import batches, plan_buckets
-from train.config import parse
+from train.flags import parse
 from train.setup import load_processor
 
 def digest(folder):

@@ -84,3 +84,13 @@ def test_a_shard_that_is_all_wrong_is_given_up(shard, tmp_path):
 def test_a_shard_that_cannot_be_opened_is_a_finding(shard, tmp_path):
     (finding,) = check_shard(str(tmp_path / "gone"), shard[1]).findings
     assert "it cannot be read: " in str(finding)
+
+
+def test_a_bucket_that_fails_in_between_is_a_finding(shard, monkeypatch):
+    def read_records(path, size):
+        raise RuntimeError("az://account/container/shard: no answer")
+        yield
+
+    monkeypatch.setattr("data_tools.verify.read_records", read_records)
+    (finding,) = check(*shard).findings
+    assert "it cannot be read: az://account/container/shard: no answer" in str(finding)

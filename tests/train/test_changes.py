@@ -4,7 +4,8 @@ import pytest
 
 from tests.tiny import tiny
 from train.changes import LATER_UPDATES_CHANGE, UPDATES_STAY, ChangedError, same_run
-from train.config import parse, to_yaml
+from train.config import to_yaml
+from train.flags import parse
 
 
 def config(*flags):

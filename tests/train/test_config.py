@@ -4,7 +4,8 @@ from typing import get_args
 import pytest
 import yaml
 
-from train.config import Preset, RunConfig, architecture, parse, to_yaml
+from train.config import Preset, RunConfig, architecture, to_yaml
+from train.flags import parse
 from wav2vec2_tf.presets import Presets
 
 NEEDED = ["--data", "shards", "--out", "run"]

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from tests.gcs_server import GcsServer
 from tests.tones import make_shards
 from train import evaluate
-from train.config import parse
+from train.flags import parse
 from train.loop import train
 from train.setup import DataError, build_model, load_processor
 from wav2vec2_tf import Wav2Vec2ForCTC

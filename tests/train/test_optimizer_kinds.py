@@ -140,3 +140,29 @@ def test_every_kind_steps_on_two_replicas_as_on_one():
     distances = dict(line.split() for line in done.stdout.splitlines())
     assert list(distances) == KINDS, done.stderr
     assert max(map(float, distances.values())) < 1e-6
+
+
+def test_a_weight_moves_when_the_one_before_has_moved_so_that_what_is_between_is_held_for_one_alone():
+    weights = variables()
+    optimizer = make_optimizer(OptimizerConfig("adamw", weight_decay=0.1), weights)
+    optimizer.build(weights)
+    apply = tf.function(lambda *gradients: optimizer.apply(gradients, weights), autograph=False)
+    graph = apply.get_concrete_function(*map(tf.constant, GRADIENTS)).graph
+    handles = {id(inner): outer for outer, inner in graph.captures}
+
+    def movers(weight):
+        return [op for op in graph.get_operations() if op.type.startswith("Assign")
+                and handles.get(id(op.inputs[0])) is weight.value.handle]  # fmt: skip
+
+    def before(op):
+        todo, seen = [op], set()
+        while todo:
+            one = todo.pop()
+            if one not in seen:
+                seen.add(one)
+                todo += [*one.control_inputs, *(tensor.op for tensor in one.inputs)]
+        return seen
+
+    assert movers(weights[0])
+    for op in movers(weights[1]):
+        assert set(movers(weights[0])) <= before(op)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from train.__main__ import main
-from train.config import parse
+from train.flags import parse
 from train.loop import Loop
 from train.memory import activation_bytes, count_state
 from train.plan import GIB, USABLE, Devices, _most_seconds, make_plan, parse_devices

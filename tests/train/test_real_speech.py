@@ -4,7 +4,7 @@ import pytest
 
 from data_tools.make_tfrecords import Options, make_tfrecords
 from tests.conftest import ROOT
-from train.config import parse
+from train.flags import parse
 from train.overfit import overfit_one_batch
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from train.config import architecture, parse, to_yaml
+from train.config import architecture, to_yaml
+from train.flags import parse
 from train.recipes import RECIPES, check_recipe
 from wav2vec2_tf.config import Wav2Vec2Config
 

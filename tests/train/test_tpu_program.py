@@ -8,7 +8,8 @@ import tensorflow as tf
 from benchmarks.tpu_compile import Program, line, lower
 from tests.tiny import tiny
 from tests.train.replicas import update
-from train.config import OptimizerConfig, parse
+from train.config import OptimizerConfig
+from train.flags import parse
 from train.layout import split
 from train.optimizer import build_optimizer
 from train.step import TrainStep

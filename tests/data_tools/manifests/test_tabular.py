@@ -1,4 +1,3 @@
-
 import pytest
 
 from data_tools.manifest import ManifestError
