@@ -43,7 +43,8 @@ DATA_TOOLS_MAY_USE = (
     *("wav2vec2_tf.gcs", "wav2vec2_tf.waiting"),
 )
 OPTIONAL = set(
-    "gcsfs huggingface_hub tensorflow_io flashlight kenlm gradio apache_beam google num2words sentencepiece".split()
+    """gcsfs huggingface_hub tensorflow_io flashlight kenlm gradio apache_beam google num2words sentencepiece
+    keras_hub""".split()
 )
 PRIVATE = ("keras.src", "tensorflow.python")
 
