@@ -102,9 +102,8 @@ def measure(contestants: dict, references: list[str], rounds: int) -> None:
     """Prints a row for each contestant and pair of weights."""
     from train.edits import Errors, word_errors
 
-    print(
-        "| lm weight, word score | decoder | WER % | texts as ours | s | x ours |\n| --- | --- | --: | --: | --: | --: |"
-    )
+    print("| lm weight, word score | decoder | WER % | texts as ours | s | x ours |")
+    print("| --- | --- | --: | --: | --: | --: |")
     for weights in WEIGHTS:
         seconds, heard = {name: [] for name in contestants}, {}
         for _ in range(rounds):
