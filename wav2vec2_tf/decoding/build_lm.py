@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -65,13 +66,16 @@ def lines_of(paths: Iterable[Path], rules: Iterable[str]) -> Iterator[str]:
         rules: Names of text rules (`wav2vec2_tf.text.normalize`).
     Raises:
         OSError: A file cannot be read.
-        ValueError: A rule is unknown.
+        ValueError: A rule is unknown, or a file is cut short or no text.
     """
     from wav2vec2_tf.text.normalize import normalize
 
     for path in paths:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
-            yield from filter(None, (normalize(line, rules).strip() for line in file))
+        try:
+            with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+                yield from filter(None, (normalize(line, rules).strip() for line in file))
+        except (UnicodeDecodeError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path} is no whole text in UTF-8 ({error}). Save or fetch it again.") from error
 
 
 def transcripts_of(data: str, split: str) -> Iterator[str]:

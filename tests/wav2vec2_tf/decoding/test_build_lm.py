@@ -47,6 +47,16 @@ def test_text_becomes_a_model_by_the_rules_of_transcripts(tmp_path, capsys):
     assert ("GO", "ON") in Arpa(out).grams
 
 
+def test_a_text_that_is_cut_short_or_no_text_is_named(tmp_path, capsys):
+    whole = gzip.compress("".join(f"go {number} on\n" for number in range(999)).encode())
+    (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
+    for name in ("cut.gz", "latin.txt"):
+        assert main(["--text", str(tmp_path / name), "--out", str(tmp_path / "lm.arpa")]) == 1
+        assert f"{name} is no whole text in UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "lm.arpa").exists()
+
+
 def test_labels_are_told_apart_by_the_tokenizer(tmp_path):
     Wav2Vec2CTCTokenizer.standard().save_pretrained(tmp_path / "model")
     (tmp_path / "a.txt").write_text("GO ON\nGO 9\n", "utf-8")
