@@ -94,7 +94,7 @@ def peer(python: str, folder: Path, tokenizer, lm: Path):
 
     return {
         f"pyctcdecode, {OWN}": partial(turn, prune=-10.0, least=-5.0),
-        f"pyctcdecode, {PEERS}": partial(turn, prune=-BEAM_THRESHOLD, least=-1e9),
+        f"pyctcdecode, {PEERS}": partial(turn, prune=-BEAM_THRESHOLD, least=-5.0),
     }
 
 
@@ -102,18 +102,20 @@ def measure(contestants: dict, references: list[str], rounds: int) -> None:
     """Prints a row for each contestant and pair of weights."""
     from train.edits import Errors, word_errors
 
-    print("| lm weight, word score | decoder | WER % | s | x ours |\n| --- | --- | --: | --: | --: |")
+    print("| lm weight, word score | decoder | WER % | texts as ours | s | x ours |")
+    print("| --- | --- | --: | --: | --: | --: |")
     for weights in WEIGHTS:
-        seconds, rates = {name: [] for name in contestants}, {}
+        seconds, heard = {name: [] for name in contestants}, {}
         for _ in range(rounds):
             for name, turn in contestants.items():
-                took, texts = turn(*weights)
+                took, heard[name] = turn(*weights)
                 seconds[name].append(took)
-                rates[name] = sum(map(word_errors, references, texts), Errors()).rate
         medians = {name: statistics.median(times) for name, times in seconds.items()}
-        base = medians[f"ours, {OWN}"]
+        base = f"ours, {OWN}"
         for name, took in medians.items():
-            cells = f"{100 * rates[name]:.2f} | {took:.2f} | {took / base:.1f}"
+            rate = sum(map(word_errors, references, heard[name]), Errors()).rate
+            same = sum(map(str.__eq__, heard[name], heard[base]))
+            cells = f"{100 * rate:.2f} | {same} | {took:.2f} | {took / medians[base]:.1f}"
             print(f"| {weights[0]:g}, {weights[1]:g} | {name} | {cells} |", flush=True)
 
 

@@ -22,7 +22,8 @@ LAYERS = {
                 convert.tensors convert.readers convert.dialects convert.writer convert.sources convert.report""",
     "model": """wav2vec2_tf.layers wav2vec2_tf.model wav2vec2_tf.model_ctc wav2vec2_tf.model_pretraining wav2vec2_tf.ctc
                 wav2vec2_tf.hearing wav2vec2_tf.decoding.rescoring convert.assign""",
-    "files": """wav2vec2_tf.hub wav2vec2_tf.transcriber wav2vec2_tf.recordings convert.conversion data_tools""",
+    "files": """wav2vec2_tf.hub wav2vec2_tf.intake wav2vec2_tf.transcriber wav2vec2_tf.recordings convert.conversion
+                data_tools""",
     "run": "train",
     "doors": """wav2vec2_tf.transcribe wav2vec2_tf.align wav2vec2_tf.decoding.build_lm
                 train.__main__ train.evaluate train.compare train.tune_lm convert.__main__ convert.export
@@ -43,7 +44,8 @@ DATA_TOOLS_MAY_USE = (
     *("wav2vec2_tf.gcs", "wav2vec2_tf.waiting"),
 )
 OPTIONAL = set(
-    "gcsfs huggingface_hub tensorflow_io flashlight kenlm gradio apache_beam google num2words sentencepiece".split()
+    """gcsfs huggingface_hub tensorflow_io flashlight kenlm gradio apache_beam google num2words sentencepiece
+    keras_hub""".split()
 )
 PRIVATE = ("keras.src", "tensorflow.python")
 

@@ -157,7 +157,10 @@ def read_hypotheses(path: Path) -> tuple[Hypothesis, ...]:
                 f"{path} has no column {missing[0]!r}; its first line shall name the columns, {', '.join(_NEEDED)} "
                 "among them, separated by tabs. Take the eval-SPLIT.tsv that train.evaluate writes."
             )
-        found = tuple(_from_row(path, table.line_num, row) for row in table)
+        try:
+            found = tuple(_from_row(path, table.line_num, row) for row in table)
+        except csv.Error as error:
+            raise ValueError(f"{path}, line {table.line_num}: {error}. A quotation mark is written twice.") from error
     ids = {h.id for h in found}
     if len(ids) < len(found) or not found:
         what = "holds no utterance" if not found else f"names {len(found) - len(ids)} utterances more than once"

@@ -32,10 +32,10 @@ class Tried:
     characters: Errors
 
     @property
-    def order(self) -> tuple[int, int, float]:
-        """Sorts the better one first; of equals the one with smaller weights."""
-        size = abs(self.weights.lm_weight) + abs(self.weights.word_score)
-        return self.words.edits, self.characters.edits, size
+    def order(self) -> tuple[int, int, float, float, float]:
+        """Sorts the better one first; of equals the one with smaller weights, whichever was tried first."""
+        lm_weight, word_score = self.weights.lm_weight, self.weights.word_score
+        return self.words.edits, self.characters.edits, abs(lm_weight) + abs(word_score), lm_weight, word_score
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,7 @@ def tune(options: Options) -> dict:
         OSError, ValueError: Model, shards or language model cannot be used.
         ImportError: flashlight-text or keras-hub is not installed.
     """
+    rescorer = _rescorer(options.rescore) if options.rescore else None  # what is wrong with it shows before the work
     recorder, references, greedy = hear(options)
     with tempfile.TemporaryDirectory(prefix="wav2vec2_tf-") as folder, tqdm(unit="pair", desc="weights") as progress:
         prepare(Path(folder), recorder.tokenizer, recorder.frames, references)
@@ -119,8 +120,8 @@ def tune(options: Options) -> dict:
         tried = search(bench, options.processes, lambda found: progress.update())
     result = dict(split=options.split, lm=options.lm, beam_size=options.beam_size, greedy_wer=greedy)
     result |= dict(best=_numbers(tried[0]), tried=[_numbers(one) for one in tried])
-    if options.rescore:
-        result["rescoring"] = _tune_rescoring(options, tried[0], recorder, references)
+    if rescorer:
+        result["rescoring"] = _tune_rescoring(options, rescorer, tried[0], recorder, references)
     return result
 
 
@@ -128,13 +129,19 @@ def _numbers(tried: Tried) -> dict:
     return vars(tried.weights) | dict(wer=tried.words.rate, cer=tried.characters.rate)
 
 
-def _tune_rescoring(options: Options, best: Tried, recorder: Recorder, references: list[str]) -> dict:
+def _rescorer(source: str):
+    from wav2vec2_tf.decoding.rescoring import Rescorer
+
+    return Rescorer.from_preset(source)
+
+
+def _tune_rescoring(options: Options, rescorer, best: Tried, recorder: Recorder, references: list[str]) -> dict:
     from train.rescoring_search import search_rescoring
-    from wav2vec2_tf.decoding.rescoring import N_BEST, Rescorer
+    from wav2vec2_tf.decoding.rescoring import N_BEST
 
     decoder = BeamDecoder(recorder.tokenizer, options.lm, **vars(best.weights), beam_size=options.beam_size)
     lists = [decoder.n_best(frames, N_BEST) for frames in tqdm(recorder.frames, desc="n-best")]
-    return search_rescoring(Rescorer.from_preset(options.rescore), lists, references)
+    return search_rescoring(rescorer, lists, references)
 
 
 def describe(result: dict) -> str:

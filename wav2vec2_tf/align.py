@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         transcriber = Transcriber.from_pretrained(options.model, target_lang=options.target_lang)
         found = align_text(transcriber, options.audio, text, progress=True)
         _put(found, options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:  # without gcsfs there is no gs://
         print(f"align: {error}", file=sys.stderr)
         return 1
     print("\n".join(_report(found)), file=sys.stderr)

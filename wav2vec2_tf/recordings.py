@@ -19,7 +19,7 @@ from data_tools.manifests.tables import read_lines
 from data_tools.manifests.tabular import Row, to_utterance
 from data_tools.sources import find, is_remote
 from wav2vec2_tf.audio import Span
-from wav2vec2_tf.transcriber import Recording
+from wav2vec2_tf.intake import Recording
 
 #: What is taken from a folder; a file that is named may be called anything.
 AUDIO_ENDINGS = tuple(".wav .flac .mp3 .ogg .oga .opus .aiff .aif .aifc .au .snd .sph .caf .w64 .rf64 .wv".split())
@@ -72,7 +72,7 @@ def _expand(argument: str) -> Iterator[Entry]:
 
 
 def _file(path: str) -> Entry:
-    return Entry(Recording(path), path.rpartition("/")[2])
+    return Entry(Recording(path), path.rstrip("/").rpartition("/")[2])
 
 
 def _spooled():
@@ -114,7 +114,7 @@ def _from_manifest(table: str) -> Iterator[Entry]:
 
 
 def output_paths(entries: Sequence[Entry], folder: str | os.PathLike) -> list[Path]:
-    """Gives each transcript a file in a folder, without its ending: that of the recording is dropped where it can be.
+    """Gives each transcript a file in a folder, without its ending; a recording's own is dropped where it can be.
 
     Args:
         entries: From `expand`.
@@ -122,7 +122,7 @@ def output_paths(entries: Sequence[Entry], folder: str | os.PathLike) -> list[Pa
     Raises:
         ValueError: Two recordings have one name.
     """
-    bare = [PurePosixPath(_inside(entry.place)).with_suffix("").as_posix() for entry in entries]
+    bare = [_bare(_inside(entry.place)) for entry in entries]
     often = {name for name, count in Counter(bare).items() if count > 1}
     names = [_inside(entry.place) if name in often else name for name, entry in zip(bare, entries, strict=True)]
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -132,6 +132,12 @@ def output_paths(entries: Sequence[Entry], folder: str | os.PathLike) -> list[Pa
             "them, or transcribe them in two runs."
         )
     return [Path(folder) / name for name in names]
+
+
+def _bare(name: str) -> str:
+    """Drops the ending of a recording; what follows a dot in an id is none."""
+    path = PurePosixPath(name)
+    return path.with_suffix("").as_posix() if path.suffix.lower() in AUDIO_ENDINGS else name
 
 
 def _inside(place: str) -> str:

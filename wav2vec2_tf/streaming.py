@@ -41,11 +41,18 @@ class Stream:
         step_seconds: How often it does.
         lookahead_seconds: What must follow a frame before it is certain.
         context_seconds: What the model hears before a frame.
+    Raises:
+        ValueError: A duration is below zero, or there is neither context nor look-ahead.
     """
 
     def __init__(
         self, transcriber, step_seconds: float = 1.0, lookahead_seconds: float = 1.0, context_seconds: float = 10.0
     ):
+        if min(lookahead_seconds, context_seconds) < 0 or lookahead_seconds + context_seconds < 0.1:
+            raise ValueError(
+                f"lookahead_seconds is {lookahead_seconds:g} and context_seconds {context_seconds:g}; neither is below "
+                "zero, and both together are at least 0.1 s: the model must hear something around a frame."
+            )
         self._transcriber, convs = transcriber, transcriber.model.config.convs
         self._greedy, self._spf = Greedy(transcriber.processor.tokenizer), transcriber.seconds_per_frame
         self._hop, self._fewest = hop_samples(convs), samples_for(1, convs)
@@ -74,9 +81,9 @@ class Stream:
     def end(self) -> Iterator[Partial]:
         """Gives what the end of the stream makes certain, all of it; nothing where less than a frame was said."""
         if self._moments.num_samples >= self._fewest:
-            yield self._listen(0)
+            yield self._listen(0, is_end=True)
 
-    def _listen(self, lookahead: int) -> Partial:
+    def _listen(self, lookahead: int, is_end: bool = False) -> Partial:
         self._heard_samples = self._moments.num_samples
         values = self._transcriber.processor.feature.normalize(self._samples, self._moments)
         ids, log_probs = self._transcriber.hear_best(values)
@@ -84,7 +91,7 @@ class Stream:
         rest = max(certain, len(ids) - lookahead)
         self._frames = self._frames.add(ids[certain:rest], log_probs[certain:rest])
         everything = self._join(self._read(self._frames.add(ids[rest:], log_probs[rest:])))
-        text, words = self._settle(is_end=not lookahead)
+        text, words = self._settle(is_end)
         self._forget()
         return Partial(text, everything[len(text) :], words, self._heard_samples / self._transcriber.rate_hz)
 

@@ -78,7 +78,7 @@ def _write(paths: Sequence[Path], results: Iterable[Transcript | Exception], for
             for form in forms:
                 write(result, path.with_name(path.name + FORMATS[form].suffix), form)
             written += 1
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             _fail(error)
     tqdm.write(f"{written} of {len(paths)} recordings were transcribed", file=sys.stderr)
     return int(written < len(paths))

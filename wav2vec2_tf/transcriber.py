@@ -1,59 +1,29 @@
 """The `Transcriber`: recordings of any length, one or many, to text with times and confidences.
 
-It puts the others together: `audio_blocks` decodes in a thread, `chunking` cuts and batches, `hearing` runs the model,
-`decoding` reads what it says, `streaming` does the same while somebody speaks. Files are `formats`', the command line
-is `transcribe`.
+It puts the others together: `intake` decodes and cuts in a thread, `hearing` runs the model over batches, `decoding`
+reads what it says, `streaming` does the same while somebody speaks. Files are `formats`', the command line is
+`transcribe`.
 """
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from data_tools.storage import in_storage, storage_of
-from wav2vec2_tf.audio import Span
-from wav2vec2_tf.audio_blocks import read_blocks
 from wav2vec2_tf.chunking import Window, Windows
 from wav2vec2_tf.decoding.greedy import Greedy
 from wav2vec2_tf.decoding.transcript import Transcript
-from wav2vec2_tf.features import Moments
-from wav2vec2_tf.lengths import hop_samples, samples_for
+from wav2vec2_tf.intake import End, Intake
+from wav2vec2_tf.lengths import hop_samples
 from wav2vec2_tf.prefetch import ahead
 from wav2vec2_tf.processor import Wav2Vec2Processor
 from wav2vec2_tf.streaming import Partial, Stream
 
 _BATCHES = 16  # of which windows are sorted by length together; while the model hears them, the next are decoded
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A recording, or a piece of one.
-
-    Args:
-        source: Path, gs:// address, bytes, or a file opened for reading bytes that can be rewound.
-        span: Which piece; by default all.
-        name: What messages call it; by default the path.
-    """
-
-    source: Any
-    span: Span = field(default_factory=Span)
-    name: str = ""
-
-    def __str__(self) -> str:
-        is_path = isinstance(self.source, str | os.PathLike)
-        return self.name or (os.fspath(self.source) if is_path else "the audio")
-
-
-@dataclass(frozen=True)
-class _End:
-    """A recording has ended, well or with an error."""
-
-    num_samples: int = 0
-    error: Exception | None = None
 
 
 class Transcriber:
@@ -84,9 +54,8 @@ class Transcriber:
         processor.check_model(model.config)
         self.model, self.processor, self.decoder = model, processor, decoder
         self.rate_hz, convs = processor.feature.sampling_rate, model.config.convs
-        self.windows = Windows.of(window_seconds, window_seconds / 10, convs, self.rate_hz)
         self.seconds_per_frame = hop_samples(convs) / self.rate_hz
-        self._fewest_samples = samples_for(1, convs)
+        self._intake = Intake(processor, Windows.of(window_seconds, window_seconds / 10, convs, self.rate_hz))
         self._greedy = Greedy(processor.tokenizer)
         self._batch_seconds, self._hearings = batch_seconds, {}
 
@@ -125,7 +94,7 @@ class Transcriber:
 
         Args:
             source: Path, gs:// address, bytes or open file in any format and at any rate (`wav2vec2_tf.audio.load`),
-                or a `Recording`.
+                or an `intake.Recording`.
         Raises:
             AudioError: The recording cannot be read.
             OSError, ImportError: The bucket cannot be read, or not without an extra of this package.
@@ -150,7 +119,7 @@ class Transcriber:
         outputs, read = (self._score, self._decode) if self.decoder else (self._best, self._read)
         pieces = []
         for event in self._heard(sources, outputs, progress):
-            if not isinstance(event, _End):
+            if not isinstance(event, End):
                 pieces.append(event)
                 continue
             yield event.error or read(event.num_samples / self.rate_hz, *map(np.concatenate, zip(*pieces, strict=True)))
@@ -167,7 +136,7 @@ class Transcriber:
             AudioError, OSError, ValueError: As for `transcribe`.
         """
         for event in self._heard([source], self._score, lambda seconds: None):
-            if not isinstance(event, _End):
+            if not isinstance(event, End):
                 yield event[0]
             elif event.error:
                 raise event.error
@@ -198,11 +167,11 @@ class Transcriber:
         ((_, best),) = self._hearing(self._best)([values])
         return best
 
-    def _heard(self, sources, outputs, progress) -> Iterator[tuple[np.ndarray, ...] | _End]:
-        """Gives the outputs of every window in turn, and after a recording's last an `_End`."""
+    def _heard(self, sources, outputs, progress) -> Iterator[tuple[np.ndarray, ...] | End]:
+        """Gives the outputs of every window in turn, and after a recording's last an `End`."""
         hearing = self._hearing(outputs)
         most = _BATCHES * hearing.batch_seconds * self.rate_hz
-        for events in ahead(_pools(self._events(sources), most), 1):
+        for events in ahead(self._intake.pools(sources, most), 1):
             windows = [event for event in events if isinstance(event, Window)]
             results = [None] * len(windows)
             for position, result in hearing([window.samples for window in windows]):
@@ -210,42 +179,6 @@ class Transcriber:
                 progress(len(result[0][windows[position].kept]) * self.seconds_per_frame)
             following = iter(results)
             yield from (next(following) if isinstance(event, Window) else event for event in events)
-
-    def _events(self, sources) -> Iterator[Window | _End]:
-        for source in sources:
-            recording = source if isinstance(source, Recording) else Recording(source)
-            try:
-                yield from self._cut(recording)
-            except (OSError, ValueError, ImportError) as error:  # without gcsfs there is no gs://
-                yield _End(error=error)
-
-    def _cut(self, recording: Recording) -> Iterator[Window | _End]:
-        """Gives the windows of one recording, normalised over all of it, which takes a pass of its own."""
-        first = next(self.windows.cut(self._blocks(recording)))
-        if first.is_last:
-            self._check_length(recording, len(first.samples))
-            yield replace(first, samples=self.processor(first.samples))
-            yield _End(len(first.samples))
-            return
-        moments = Moments()
-        for block in self._blocks(recording):
-            moments = moments.add(block)
-        for window in self.windows.cut(self._blocks(recording)):
-            yield replace(window, samples=self.processor.feature.normalize(window.samples, moments))
-        yield _End(moments.num_samples)
-
-    def _blocks(self, recording: Recording) -> Iterator[np.ndarray]:
-        source = recording.source
-        if in_storage(source):
-            source = storage_of(source).open_read(source)
-        return read_blocks(source, self.rate_hz, recording.span, str(recording))
-
-    def _check_length(self, recording: Recording, num_samples: int) -> None:
-        if num_samples < self._fewest_samples:
-            raise ValueError(
-                f"{recording} holds {num_samples} samples at {self.rate_hz} Hz; the model's first frame takes "
-                f"{self._fewest_samples}. There is nothing to transcribe."
-            )
 
     def _hearing(self, outputs):
         if outputs not in self._hearings:
@@ -269,16 +202,3 @@ class Transcriber:
 
     def _decode(self, seconds: float, log_probs: np.ndarray) -> Transcript:
         return replace(self.decoder.decode(log_probs, self.seconds_per_frame), duration_seconds=seconds)
-
-
-def _pools(events: Iterable, most_samples: float) -> Iterator[Sequence]:
-    """Gathers events until their windows hold so many samples."""
-    pool, held = [], 0
-    for event in events:
-        pool.append(event)
-        held += len(event.samples) if isinstance(event, Window) else 0
-        if held >= most_samples:
-            yield pool
-            pool, held = [], 0
-    if pool:
-        yield pool

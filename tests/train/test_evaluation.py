@@ -46,6 +46,7 @@ def test_a_table_of_another_program_needs_three_columns_only(tmp_path):
         ("id\treference\thypothesis\nu\tA\tA\nu\tA\tA\n", "names 1 utterances more than once"),
         ("id\treference\thypothesis\nu\tA\n", "line 2: it ends before its last column"),
         ("id\treference\thypothesis\tseconds\nu\tA\tA\tlong\n", "seconds are 'long'"),
+        ('id\treference\thypothesis\nu\t"A\tA\n' + "v\tA\tA\n" * 30_000, "A quotation mark is written twice"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(tmp_path, text, message):

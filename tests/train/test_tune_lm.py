@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -103,7 +104,15 @@ def test_what_is_wrong_is_one_line_and_status_1(model, shards, lm, capsys, chang
     assert says in capsys.readouterr().err
 
 
-def test_equal_error_rates_go_to_the_smaller_weights():
+def test_a_rescorer_that_is_not_there_is_told_before_the_work(model, shards, lm, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    monkeypatch.setattr(tune_lm, "hear", lambda options: pytest.fail("it went to work"))
+    assert tune_lm.main(["--model", str(model), "--data", str(shards), "--lm", lm, "--rescore", "gpt2"]) == 1
+    assert "Rescoring needs keras-hub" in capsys.readouterr().err
+
+
+def test_equal_error_rates_go_to_the_smaller_weights_whichever_came_first():
     errors = Errors(1, 0, 0, 9)
-    small, large = (Tried(LmWeights(weight, 0.0), errors, errors) for weight in (1.0, 2.0))
+    small, large, mirrored = (Tried(LmWeights(1.0, score), errors, errors) for score in (1.0, 2.0, -1.0))
     assert small.order < large.order
+    assert small.order != mirrored.order

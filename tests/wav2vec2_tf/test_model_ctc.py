@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tests.tiny import KINDS, NO_CHANCE, SAMPLES, noise, perturb, tiny
 from wav2vec2_tf import Wav2Vec2ForCTC, ctc_loss
+from wav2vec2_tf.model_ctc import best_labels
 
 SIZES = np.array([SAMPLES, 700, 58, 0], np.int32)
 AUDIO = noise(4, SAMPLES) * (np.arange(SAMPLES) < SIZES[:, None])
@@ -185,3 +186,15 @@ def test_a_new_head_takes_the_place_of_the_old_one(tmp_path):
     model.save_weights(tmp_path / "new.weights.h5")
     again.load_weights(tmp_path / "new.weights.h5")
     np.testing.assert_array_equal(again(noise(1, SAMPLES)), model(noise(1, SAMPLES)))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_best_labels_are_the_likeliest_and_padding_is_blank(jit_compile):
+    logits = tf.constant(noise(3, 7, 9) * 3)
+    frames = tf.constant([7, 4, 0])
+    best = tf.function(lambda x: best_labels(x, frames, blank=2), jit_compile=jit_compile)(logits)
+    log_probs = tf.nn.log_softmax(logits).numpy()
+    real = np.arange(7) < frames.numpy()[:, None]
+    np.testing.assert_array_equal(best.ids, np.where(real, log_probs.argmax(2), 2))
+    np.testing.assert_allclose(best.log_probs, np.where(real, log_probs.max(2), 0), atol=1e-5)
+    assert best.ids.dtype == tf.int32

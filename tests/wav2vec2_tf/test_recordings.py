@@ -81,6 +81,14 @@ def test_recordings_that_differ_in_their_ending_keep_it(corpus):
     ]
 
 
+def test_an_id_keeps_what_follows_its_dots(corpus):
+    (corpus / "m.tsv").write_text("path\tid\nb.wav\tspk.001\na.FLAC\tother.2.wav\n", "utf-8")
+    (corpus / "pieces.tsv").write_text("path\tstart\nb.wav\t1.5\n", "utf-8")
+    entries = expand([f"{corpus}/m.tsv", f"{corpus}/pieces.tsv", f"{corpus}/absent/"])
+    names = [path.as_posix() for path in output_paths(entries, "out")]
+    assert names == ["out/spk.001", "out/other.2", "out/b.wav@1.5", "out/absent"]
+
+
 def test_two_recordings_of_one_name_are_refused(corpus):
     (corpus / "deep/b.wav").write_bytes(b"")
     with pytest.raises(ValueError, match="Two recordings are called b.wav, and their transcripts would be one file"):

@@ -6,6 +6,7 @@ import soundfile
 
 from tests.tiny import noise
 from tests.wav2vec2_tf.test_transcriber import PROCESSOR, made
+from wav2vec2_tf.decoding.greedy import Greedy
 from wav2vec2_tf.features import FeatureSettings
 from wav2vec2_tf.processor import Wav2Vec2Processor
 from wav2vec2_tf.streaming import Stream
@@ -79,3 +80,14 @@ def test_what_is_no_audio_is_refused(transcriber):
         list(transcriber.stream([np.zeros(100, np.int64)]))
     with pytest.raises(ValueError, match="step_seconds must be positive; got 0"):
         transcriber.stream([], step_seconds=0)
+    for how in ({"lookahead_seconds": -1}, {"context_seconds": -1}, {"lookahead_seconds": 0, "context_seconds": 0}):
+        with pytest.raises(ValueError, match="neither is below zero, and both together are at least 0.1 s"):
+            transcriber.stream([], **how)
+
+
+def test_without_look_ahead_no_word_is_torn(transcriber, speech):
+    heard = partials(transcriber, speech, 1_000, lookahead_seconds=0, context_seconds=2)
+    parts = [word.text for partial in heard for word in partial.words]
+    assert " ".join(parts) == heard[-1].text
+    expected = Greedy(transcriber.processor.tokenizer).read(*transcriber.hear_best(speech), 0.004).text
+    assert len(parts) <= len(expected.split()) * 1.2

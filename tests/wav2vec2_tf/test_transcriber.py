@@ -12,9 +12,10 @@ from wav2vec2_tf import hearing
 from wav2vec2_tf.audio import Span
 from wav2vec2_tf.decoding.transcript import Transcript
 from wav2vec2_tf.features import FeatureSettings
+from wav2vec2_tf.intake import Recording
 from wav2vec2_tf.processor import Wav2Vec2Processor
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
-from wav2vec2_tf.transcriber import Recording, Transcriber
+from wav2vec2_tf.transcriber import Transcriber
 
 TOKENS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCD"]
 PROCESSOR = Wav2Vec2Processor(tokenizer=Wav2Vec2CTCTokenizer({token: i for i, token in enumerate(TOKENS)}))

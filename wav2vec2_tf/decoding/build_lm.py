@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -65,13 +66,16 @@ def lines_of(paths: Iterable[Path], rules: Iterable[str]) -> Iterator[str]:
         rules: Names of text rules (`wav2vec2_tf.text.normalize`).
     Raises:
         OSError: A file cannot be read.
-        ValueError: A rule is unknown.
+        ValueError: A rule is unknown, or a file is cut short or no text.
     """
     from wav2vec2_tf.text.normalize import normalize
 
     for path in paths:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
-            yield from filter(None, (normalize(line, rules).strip() for line in file))
+        try:
+            with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+                yield from filter(None, (normalize(line, rules).strip() for line in file))
+        except (UnicodeDecodeError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path} is no whole text in UTF-8 ({error}). Save or fetch it again.") from error
 
 
 def transcripts_of(data: str, split: str) -> Iterator[str]:
@@ -97,18 +101,26 @@ def transcripts_of(data: str, split: str) -> Iterator[str]:
 def as_labels(lines: Iterable[str], tokenizer) -> Iterator[list[str]]:
     """Turns text into labels, the one between words among them.
 
+    Text that never parts words, such as Chinese, is followed by that label alone, once: by it `beam` tells a model of
+    labels from one of words that are characters.
+
     Args:
         lines: Sentences.
         tokenizer: A `Wav2Vec2CTCTokenizer`; lines with characters that have no label are left out.
     """
     tokens = {label: token for token, label in tokenizer.vocab.items()}
+    delimiter, has_labels, has_delimiter = tokenizer.word_delimiter_token, False, False
     for line in lines:
         try:
             labels = tokenizer.encode(line)
         except ValueError:  # there is no label for unknown characters
             continue
         if tokenizer.unk_token_id not in labels:
-            yield [tokens[label] for label in labels]
+            units = [tokens[label] for label in labels]
+            has_labels, has_delimiter = has_labels or bool(units), has_delimiter or delimiter in units
+            yield units
+    if delimiter is not None and has_labels and not has_delimiter:
+        yield [delimiter]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,11 +1,12 @@
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.brute_force import Arpa, best_paths
 from wav2vec2_tf.decoding import beam as module
-from wav2vec2_tf.decoding.arpa import write_arpa
+from wav2vec2_tf.decoding.arpa import words_of, write_arpa
 from wav2vec2_tf.decoding.beam import BeamDecoder
 from wav2vec2_tf.decoding.cuts import pieces
 from wav2vec2_tf.decoding.ngram import estimate
@@ -16,6 +17,7 @@ pytest.importorskip("flashlight.lib.text", reason="flashlight-text is not instal
 LETTERS = ("<pad>", "|", "A", "B")  # few, so that every path can be tried
 TEXT = ["AB A", "AB BA", "A AB BA", "BA", "BB A", "AB AB A", "A", "AB"]
 FRAMES = 7
+BINARY = Path(__file__).parents[2] / "golden" / "lmplz" / "words.bin"  # what build_binary makes of the fixture `lm`
 
 
 @pytest.fixture
@@ -79,6 +81,13 @@ def test_labels_equal_trying_every_path(tokenizer, label_lm, seed):
         return "".join(said).replace("|", " ").strip(), 0.8 * model.total(said, 4)
 
     expect_equal(decoder.n_best(frames(seed), 5), best_paths(frames(seed), score))
+
+
+def test_a_kenlm_binary_is_the_same_model(tokenizer, lm):
+    assert sorted(words_of(BINARY)) == sorted(words_of(lm))
+    found, same = (BeamDecoder(tokenizer, path).n_best(frames(), 5) for path in (BINARY, lm))
+    assert [h.text for h in found] == [h.text for h in same]
+    np.testing.assert_allclose([h.score for h in found], [h.score for h in same], atol=1e-4)
 
 
 def test_a_hot_word_is_heard_where_it_was_not_even_known(tokenizer, lm):

@@ -9,7 +9,8 @@ import pytest
 from tests.brute_force import Arpa
 from tests.tones import make_shards
 from wav2vec2_tf.decoding.arpa import words_of
-from wav2vec2_tf.decoding.build_lm import build, main, transcripts_of
+from wav2vec2_tf.decoding.build_lm import as_labels, build, main, transcripts_of
+from wav2vec2_tf.decoding.searches import are_labels
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 
 LMPLZ = """#!{python}
@@ -46,6 +47,16 @@ def test_text_becomes_a_model_by_the_rules_of_transcripts(tmp_path, capsys):
     assert ("GO", "ON") in Arpa(out).grams
 
 
+def test_a_text_that_is_cut_short_or_no_text_is_named(tmp_path, capsys):
+    whole = gzip.compress("".join(f"go {number} on\n" for number in range(999)).encode())
+    (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9\n")
+    for name in ("cut.gz", "latin.txt"):
+        assert main(["--text", str(tmp_path / name), "--out", str(tmp_path / "lm.arpa")]) == 1
+        assert f"{name} is no whole text in UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "lm.arpa").exists()
+
+
 def test_labels_are_told_apart_by_the_tokenizer(tmp_path):
     Wav2Vec2CTCTokenizer.standard().save_pretrained(tmp_path / "model")
     (tmp_path / "a.txt").write_text("GO ON\nGO 9\n", "utf-8")
@@ -53,6 +64,14 @@ def test_labels_are_told_apart_by_the_tokenizer(tmp_path):
     assert main(["--text", str(tmp_path / "a.txt"), *flags]) == 0
     assert set(words_of(tmp_path / "lm.arpa")) == set("GON|")
     assert ("G", "O", "|", "O") in Arpa(tmp_path / "lm.arpa").grams
+
+
+def test_a_model_of_labels_knows_the_one_between_words_where_no_text_has_a_space(tmp_path):
+    tokenizer = Wav2Vec2CTCTokenizer({token: i for i, token in enumerate(("<pad>", "<unk>", "|", *"你好世界"))})
+    sentences = list(as_labels(["你好", "世界", "你X"], tokenizer))
+    assert sentences == [["你", "好"], ["世", "界"], ["|"]]
+    assert are_labels([label for labels in sentences for label in labels], tokenizer)
+    assert list(as_labels(["X"], tokenizer)) == []
 
 
 def test_transcripts_come_from_one_split_of_shards(tmp_path):
