@@ -5,8 +5,8 @@
 
 Each model is a recipe's, in bfloat16. Its whole update (forward, backward, the reduction over replicas, the optimizer)
 is lowered here, from variables that hold nothing, and compiled by the TPU compiler in an environment of its own
-(`make tpu-compile` makes it). It takes long, less on many cores; a line each, for RESULTS.md. Ends with 1 if one did not
-compile for another reason than too little memory.
+(`make tpu-compile` makes it). It takes long, less on many cores; one line each, for RESULTS.md. Ends with 1 if one did
+not compile for another reason than too little memory.
 """
 
 import argparse

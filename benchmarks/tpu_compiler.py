@@ -4,7 +4,7 @@
 
 It runs in an environment of its own (jax, libtpu; no TensorFlow) and prints one JSON object:
 {"seconds", "arguments", "results", "aliased", "temporary", "code": bytes, "flops", "loops", "all_reduces",
-"custom_calls"}, or {"seconds", "error"}.
+"custom_calls"}, or {"seconds", "error"}. Seconds are the processor's, of all cores together.
 aliases.json: {"aliases": {number of a result: number of the argument whose memory it may take}, "replicas": 4}.
 """
 
@@ -79,7 +79,7 @@ def describe(executable) -> dict:
 
 
 def main(path: str, topology: str) -> None:
-    settings, start = json.load(sys.stdin), time.monotonic()
+    settings, start = json.load(sys.stdin), time.process_time()
     with jax_mlir.make_ir_context(), ir.Location.unknown():
         aliases = {int(result): argument for result, argument in settings["aliases"].items()}
         with open(path, "rb") as file:
@@ -88,7 +88,7 @@ def main(path: str, topology: str) -> None:
             found = describe(compile_for(module, topology, settings["replicas"]))
         except Exception as error:  # noqa: BLE001  the compiler's only word, whatever it is
             found = {"error": str(error)}
-    print(json.dumps({"seconds": round(time.monotonic() - start, 1)} | found))
+    print(json.dumps({"seconds": round(time.process_time() - start, 1)} | found))
 
 
 if __name__ == "__main__":

@@ -40,16 +40,19 @@ class Comparison:
         loss: Largest difference of a loss, as a share of it.
         weights: Distance of the final weights, as a share of the way they went.
         replicas_agree: Whether all replicas hold the same weights, bit for bit.
+        moved: Whether the weights went any way at all, on one device and on all.
     """
 
     optimizer: str
     loss: float
     weights: float
     replicas_agree: bool
+    moved: bool = True
 
     def line(self) -> str:
         """Gives one log line."""
         agree = "hold the same weights" if self.replicas_agree else "HOLD DIFFERENT WEIGHTS"
+        agree += "" if self.moved else "; WEIGHTS NEVER MOVED, so that nothing was compared"
         return (
             f"{self.optimizer}: losses differ by {self.loss:.1e} of their size, weights by {self.weights:.1e} of the "
             f"way they went; replicas {agree}"
@@ -75,7 +78,7 @@ class Verdict:
     @property
     def passed(self) -> bool:
         """Whether all differences are those of rounding."""
-        fine = (max(c.loss, c.weights) < self.tolerance and c.replicas_agree for c in self.comparisons)
+        fine = (c.moved and c.replicas_agree and max(c.loss, c.weights) < self.tolerance for c in self.comparisons)
         return self.other_hosts and all(fine)
 
     def line(self) -> str:
@@ -139,7 +142,8 @@ def _compare(config: RunConfig, processor, cluster: Cluster, updates, report) ->
 
     apart = np.max(np.abs(np.subtract(found_losses, losses)) / np.maximum(np.abs(losses), 1e-9))
     way = distance(expected, begin)
-    return Comparison(config.optimizer.name, float(apart), float(distance(found, expected) / max(way, 1e-30)), agree)
+    share = float(distance(found, expected) / max(way, 1e-30))
+    return Comparison(config.optimizer.name, float(apart), share, agree, min(way, distance(found, begin)) > 0)
 
 
 def _run(config: RunConfig, processor, cluster: Cluster, updates, report, begin=None, norm=None):

@@ -37,6 +37,7 @@ class State:
         wer: Dev word error rate after this very step; None if it was not evaluated.
         best_wer: Lowest dev word error rate so far; None before the first evaluation.
         stale: Evaluations since there was a lower one.
+        hosts: Hosts that shared the updates.
     """
 
     step: int = 0
@@ -46,6 +47,7 @@ class State:
     wer: float | None = None
     best_wer: float | None = None
     stale: int = 0
+    hosts: int = 1
 
 
 def prepare_checkpoint(

@@ -118,7 +118,7 @@ class Loop:
             cluster, self.cache,
         )  # fmt: skip
         self.num_steps = config.steps or sum(map(self._epoch_batches, range(config.epochs)))
-        self.state = State(order=order_digest(config, self.index, cluster.num_hosts))
+        self.state = State(order=order_digest(config, self.index, cluster.num_hosts), hosts=cluster.num_hosts)
         self.last = None
 
     def start(self) -> None:
@@ -147,10 +147,16 @@ class Loop:
     def _restore(self) -> None:
         if self.begun.folder is not None:
             state = load_checkpoint(self.begun.folder, self.optimizer)
+            if state.hosts != self.state.hosts:
+                raise CheckpointError(
+                    f"{self.begun.checkpoint.name} was saved by {state.hosts} host(s); here are {self.state.hosts}, "
+                    f"and they deal out the data otherwise, so its place there means nothing. Resume with "
+                    f"{state.hosts}, of as many devices as you like, or begin a run with --init_from that folder."
+                )
             if state.order != self.state.order:
                 raise CheckpointError(
-                    f"{self.begun.checkpoint.name} saw other shards, another --augment or another number of hosts than "
-                    f"there are now, so its place in the data means nothing. Resume with the same ones."
+                    f"{self.begun.checkpoint.name} saw other shards or another --augment than there are now, so its "
+                    f"place in the data means nothing. Resume with the same ones."
                 )
             self.state = state
             self.report(f"resuming after step {state.step} of {self.num_steps} (epoch {state.epoch})")

@@ -70,6 +70,8 @@ def overfit_one_batch(config: RunConfig, report: Callable[[str], None] = tqdm.wr
         FileNotFoundError, ValueError: Shards and config do not fit together.
     """
     start = time.monotonic()
+    if config.strategy != "one":
+        report(f"overfit_one_batch: on one device, though --strategy is {config.strategy}; --check is for the others")
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, **CALM))
     index, processor = load_index(config.data), load_processor(config)
     model = build_model(config, processor.tokenizer)

@@ -31,11 +31,13 @@ class Cluster:
         strategy: tf.distribute strategy; model and optimizer are made in its scope.
         workers: Addresses of the processes, where there are several; each reads its own part of the data.
         host: Which of them this is; 0 is the chief, who alone writes the run's folder.
+        alone: Makes a strategy of one device, where that takes more than to name it.
     """
 
     strategy: tf.distribute.Strategy = field(default_factory=tf.distribute.get_strategy)
     workers: tuple[str, ...] = ()
     host: int = 0
+    alone: Callable[[], tf.distribute.Strategy] | None = None
 
     @property
     def num_hosts(self) -> int:
@@ -70,6 +72,8 @@ class Cluster:
 
     def first_device(self) -> "Cluster":
         """Gives the first device of this host, alone."""
+        if self.alone is not None:
+            return Cluster(self.alone())
         if self.replicas == 1:
             return Cluster()
         return Cluster(tf.distribute.OneDeviceStrategy(self.strategy.extended.worker_devices[0]))
@@ -175,7 +179,27 @@ def mirror(devices: Sequence[str]) -> Cluster:
 def _multiworker(report: Callable[[str], None]) -> Cluster:
     workers, index = read_tf_config(os.environ.get("TF_CONFIG", ""))
     report(f"worker {index} of {len(workers)}: waiting until all are there ({', '.join(workers)})")
-    return Cluster(tf.distribute.MultiWorkerMirroredStrategy(), workers, index)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    check_equal([device.name for device in tf.config.list_logical_devices("GPU")], workers)
+    return Cluster(strategy, workers, index)
+
+
+def check_equal(gpus: Sequence[str], workers: Sequence[str]) -> None:
+    """Sees that all workers have as many GPUs: TensorFlow takes that for granted, and they would wait for ever.
+
+    Args:
+        gpus: Names of those of all workers, such as "/job:worker/replica:0/task:1/device:GPU:0".
+        workers: Their addresses.
+    Raises:
+        ValueError: One of them has more than another.
+    """
+    counts = [sum(f"/task:{i}/" in gpu for gpu in gpus) for i in range(len(workers))]
+    if len(set(counts)) > 1:
+        listed = ", ".join(f"worker {i} ({address}): {counts[i]}" for i, address in enumerate(workers))
+        raise ValueError(
+            f"--strategy multiworker wants as many GPUs on every worker; there are {listed}. Hide those that are too "
+            "many with CUDA_VISIBLE_DEVICES."
+        )
 
 
 def _tpu(name: str) -> Cluster:
@@ -183,11 +207,17 @@ def _tpu(name: str) -> Cluster:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
         if name != "local":
             tf.config.experimental_connect_to_cluster(resolver)
-        tf.tpu.experimental.initialize_tpu_system(resolver)
-        return Cluster(tf.distribute.TPUStrategy(resolver))
+        topology = tf.tpu.experimental.initialize_tpu_system(resolver)
+        return Cluster(tf.distribute.TPUStrategy(resolver), alone=lambda: _one_core(resolver, topology))
     except (ValueError, OSError, tf.errors.OpError) as error:
         raise ValueError(
             f"--strategy tpu finds no TPU under --tpu {name} ({str(error).splitlines()[0]}). On a TPU VM install the "
             "extra (`pip install wav2vec2-tf[tpu]`, see docs/training_at_scale.md) and leave --tpu away; elsewhere "
             "give the name of the TPU."
         ) from error
+
+
+def _one_core(resolver, topology) -> tf.distribute.Strategy:
+    """Makes the strategy of one core: TPUs compile what a TPUStrategy runs, and OneDeviceStrategy is none."""
+    assignment = tf.tpu.experimental.DeviceAssignment.build(topology, num_replicas=1)
+    return tf.distribute.TPUStrategy(resolver, experimental_device_assignment=assignment)

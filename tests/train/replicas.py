@@ -98,6 +98,7 @@ def main(out: Path, names: list[str]) -> None:
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * DEVICES
     )
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # takes longer than ten updates
     several = None
     if "TF_CONFIG" in os.environ:
         workers, host = read_tf_config(os.environ["TF_CONFIG"])

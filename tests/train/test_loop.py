@@ -140,6 +140,15 @@ def test_resuming_with_another_order_of_the_data_is_refused(finished, tmp_path):
         train(copy, resume=True, report=quiet)
 
 
+def test_resuming_with_another_number_of_hosts_is_refused_and_told_both(finished, tmp_path):
+    config, _, _ = finished
+    copy = dataclasses.replace(config, out=shutil.copytree(config.out, tmp_path / "run"))
+    for file in (copy.out / "checkpoints").glob("*/state.json"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"hosts": 2}))
+    with pytest.raises(CheckpointError, match=r"saved by 2 host\(s\); here are 1, .*Resume with 2, of as many devices"):
+        train(copy, resume=True, report=quiet)
+
+
 def test_fine_tuning_starts_from_the_saved_weights_and_may_freeze_the_encoder(finished, changed):
     config, _, _ = finished
     tuned = changed(init_from=config.out / "best", freeze_feature_encoder=True, steps=1, model__hidden_dropout=0.1)

@@ -85,11 +85,12 @@ def test_check_passes_on_two_devices_and_writes_nothing(shards, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("change", [dict(loss=0.1), dict(weights=0.1), dict(replicas_agree=False)])
-def test_check_fails_where_losses_weights_or_replicas_differ(change):
+@pytest.mark.parametrize("change", [dict(loss=0.1), dict(weights=0.1), dict(replicas_agree=False), dict(moved=False)])
+def test_check_fails_where_losses_weights_or_replicas_differ_or_nothing_moved(change):
     same = Comparison("sgd", loss=1e-7, weights=1e-6, replicas_agree=True)
     assert Verdict(Cluster(), 1e-3, (same, same)).passed
     verdict = Verdict(Cluster(), 1e-3, (same, dataclasses.replace(same, **change)))
     assert not verdict.passed
+    assert ("WEIGHTS NEVER MOVED" in verdict.comparisons[1].line()) == ("moved" in change)
     assert not Verdict(Cluster(), 1e-3, (same,), other_hosts=False).passed
     assert "do not compute what one device computes (more than 0.001 apart)" in verdict.line()

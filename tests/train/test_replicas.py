@@ -8,10 +8,12 @@ import pytest
 
 from tests.train.processes import finish, python, start_workers
 
-ONE_PROCESS = """sgd-1x1 sgd-2x1 sgd-4x1 sgd-3x1 sgd-1x2 adamw-1x1 adamw-2x1 adamw-4x1 adamw-1x2
+pytestmark = pytest.mark.timeout(900)  # three processes, on a machine that may be busy
+
+ONE_PROCESS = """sgd-1x1 sgd-2x1 sgd-3x1 sgd-1x2 adamw-1x1 adamw-4x1 adamw-1x2
     sgd-2x2-xla sgd-2x1-dropout sgd-1x2-dropout""".split()
 TWO_PROCESSES = "sgd-2x1 adamw-2x1 sgd-2x1-dropout".split()
-SPLITS = ["2x1", "4x1", "1x2", "2x1-host0", "2x1-host1"]
+SPLITS = ["1x2", "2x1-host0", "2x1-host1"]
 # Adding a number to all scores of a softmax changes nothing: the gradient of the keys' bias is 0 but for rounding, and
 # AdamW divides rounding by its own size.
 WITHOUT_EFFECT = "k_proj/bias"
@@ -34,13 +36,13 @@ def distance(one, other, without=None):
     return np.sqrt(apart / sum(np.square(one[name], dtype=np.float64).sum() for name in names))
 
 
-@pytest.mark.parametrize("split", [*SPLITS, "3x1", "2x2-xla"])
+@pytest.mark.parametrize("split", [*SPLITS, "2x1", "3x1", "2x2-xla"])
 def test_ten_updates_with_sgd_are_those_of_one_device(results, split):
     assert distance(results["sgd-1x1"], results[f"sgd-{split}"]) < 1e-6
     np.testing.assert_allclose(results[f"sgd-{split}"]["counts"], results["sgd-1x1"]["counts"], rtol=2e-6)
 
 
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("split", [*SPLITS, "4x1"])
 def test_ten_updates_with_adamw_are_those_of_one_device(results, split):
     assert distance(results["adamw-1x1"], results[f"adamw-{split}"], WITHOUT_EFFECT) < 1e-6
     np.testing.assert_allclose(results[f"adamw-{split}"]["counts"], results["adamw-1x1"]["counts"], rtol=2e-6)

@@ -1,11 +1,12 @@
 import dataclasses
 import json
 import socket
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 
-from train.strategy import Cluster, LostWorkerError, make_cluster
+from train.strategy import Cluster, LostWorkerError, check_equal, make_cluster
 from train.tf_config import read_tf_config
 
 
@@ -73,6 +74,29 @@ def test_tpu_without_a_tpu_is_refused(config, monkeypatch):
     monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", absent)
     with pytest.raises(ValueError, match=r"finds no TPU under --tpu node-7 \(no TPU here\).*--tpu away"):
         make_cluster(dataclasses.replace(config, strategy="tpu", tpu="node-7"))
+
+
+def test_one_device_of_a_tpu_is_a_core_under_a_strategy_for_tpus(config, monkeypatch):
+    experimental = SimpleNamespace(
+        initialize_tpu_system=lambda resolver: f"topology of {resolver}",
+        DeviceAssignment=SimpleNamespace(build=lambda topology, num_replicas: f"{num_replicas} core in {topology}"),
+    )
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", lambda tpu: tpu)
+    monkeypatch.setattr(tf.tpu, "experimental", experimental)
+    monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda *args, **more: (args, more))
+    cluster = make_cluster(dataclasses.replace(config, strategy="tpu", tpu="local"))
+    assert cluster.strategy == (("local",), {})
+    assert cluster.first_device().strategy == (
+        ("local",), {"experimental_device_assignment": "1 core in topology of local"}
+    )  # fmt: skip
+
+
+def test_workers_with_different_numbers_of_gpus_are_refused():
+    gpus = [f"/job:worker/replica:0/task:{i}/device:GPU:{j}" for i, j in ((0, 0), (0, 1), (1, 0))]
+    check_equal(gpus[1:], ("a:1", "b:1"))
+    check_equal([], ("a:1", "b:1"))
+    with pytest.raises(ValueError, match=r"worker 0 \(a:1\): 2, worker 1 \(b:1\): 1. Hide .* CUDA_VISIBLE_DEVICES"):
+        check_equal(gpus, ("a:1", "b:1"))
 
 
 def test_multiworker_without_tf_config_is_refused_and_told_what_it_looks_like(config, monkeypatch):
