@@ -19,7 +19,7 @@ from wav2vec2_tf.decoding.alignment import align
 from wav2vec2_tf.decoding.spelling import spell
 from wav2vec2_tf.decoding.transcript import Transcript
 from wav2vec2_tf.files import make_folder
-from wav2vec2_tf.formats import FORMATS, render, write
+from wav2vec2_tf.formats import FORMATS, format_names, render, write
 from wav2vec2_tf.transcriber import Transcriber
 
 _DOUBTFUL = 0.01  # a word of less confidence is hardly said there
@@ -67,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # fewer of TensorFlow's notes on stderr
     try:
+        options.format = format_names(options.format)
         if options.out is None and len(options.format) > 1:
             raise ValueError("Only one format fits on stdout. Say where files go: --out FOLDER.")
         text = _read(options.text)
@@ -126,8 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     source = "model folder such as RUN/best, hub id such as facebook/wav2vec2-base-960h, gs:// folder, or fairseq's .pt"
     parser.add_argument("--model", required=True, metavar="SOURCE", help=source)
     parser.add_argument("--target_lang", metavar="LANG", help="language of a multilingual model (MMS), such as swe")
-    form = f"what to write: {', '.join(FORMATS)}; tsv, a word a row, by default"
-    parser.add_argument("--format", nargs="+", choices=FORMATS, default=["tsv"], metavar="FORMAT", help=form)
+    form = f"what to write, with commas between: {', '.join(FORMATS)}; tsv, a word a row, by default"
+    parser.add_argument("--format", default="tsv", metavar="FORMAT[,FORMAT]", help=form)
     parser.add_argument("--out", metavar="FOLDER", help="where to write a file per format, named like the recording")
     parser.add_argument("audio", metavar="AUDIO", help="recording in any format libsndfile reads, or gs:// address")
     parser.add_argument("text", metavar="TEXT", help="file with what is said, in UTF-8, a line a subtitle; - is stdin")

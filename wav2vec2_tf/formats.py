@@ -61,6 +61,21 @@ def find_format(format: str) -> "Format":
     return FORMATS[format]
 
 
+def format_names(names: str) -> list[str]:
+    """Reads what `--format` takes: names with commas between them, so that files may follow.
+
+    >>> format_names("srt,json")
+    ['srt', 'json']
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    chosen = names.split(",")
+    for name in chosen:
+        find_format(name)
+    return chosen
+
+
 @dataclass(frozen=True)
 class Format:
     """A kind of file.

@@ -15,7 +15,7 @@ from wav2vec2_tf.decoding.beam import BeamDecoder
 from wav2vec2_tf.decoding.presets import PRESETS
 from wav2vec2_tf.decoding.transcript import Transcript
 from wav2vec2_tf.files import make_folder
-from wav2vec2_tf.formats import FORMATS, render, write
+from wav2vec2_tf.formats import FORMATS, format_names, render, write
 from wav2vec2_tf.recordings import Entry, expand, output_paths
 from wav2vec2_tf.text.tokenizer import Wav2Vec2CTCTokenizer
 from wav2vec2_tf.transcriber import Transcriber
@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # fewer of TensorFlow's notes on stderr
     try:
+        options.format = format_names(options.format)
         entries = expand(options.files)
         if options.out is None and options.format != ["txt"] and (len(entries) > 1 or len(options.format) > 1):
             raise ValueError("Only the text of several recordings fits on stdout. Say where files go: --out FOLDER.")
@@ -99,8 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     source = "model folder such as RUN/best, hub id such as facebook/wav2vec2-base-960h, gs:// folder, or fairseq's .pt"
     parser.add_argument("--model", required=True, metavar="SOURCE", help=source)
     parser.add_argument("--target_lang", metavar="LANG", help="language of a multilingual model (MMS), such as swe")
-    form = f"what to write: {', '.join(FORMATS)}; txt by default"
-    parser.add_argument("--format", nargs="+", choices=FORMATS, default=["txt"], metavar="FORMAT", help=form)
+    form = f"what to write, with commas between: {', '.join(FORMATS)}; txt by default"
+    parser.add_argument("--format", default="txt", metavar="FORMAT[,FORMAT]", help=form)
     parser.add_argument("--out", metavar="FOLDER", help="where to write a file per recording and format")
     parser.add_argument(
         "--window_seconds", type=float, default=30.0, metavar="S", help="longer recordings are heard in windows; 30"

@@ -101,7 +101,7 @@ def test_words_that_are_hardly_heard_are_named_and_many_make_doubt_of_it_all(fol
 
 @pytest.mark.usefixtures("_loaded")
 def test_files_are_named_like_the_recording(folder, tmp_path, capsys):
-    assert run(folder, "--out", str(tmp_path / "new"), "--format", "json", "textgrid", "ctm", "srt") == 0
+    assert run(folder, "--out", str(tmp_path / "new"), "--format", "json,textgrid,ctm,srt") == 0
     names = sorted(path.name for path in (tmp_path / "new").iterdir())
     assert names == ["clip.TextGrid", "clip.ctm", "clip.json", "clip.srt"]
     assert json.loads((tmp_path / "new" / "clip.json").read_text("utf-8"))["duration_seconds"] == 2.5
@@ -146,5 +146,5 @@ def test_a_recording_that_is_not_there_is_one_clear_error(folder, capsys):
 
 
 def test_several_formats_need_a_folder(folder, capsys):
-    assert run(folder, "--format", "srt", "vtt") == 1
+    assert run(folder, "--format", "srt,vtt") == 1
     assert "align: Only one format fits on stdout. Say where files go: --out FOLDER." in capsys.readouterr().err

@@ -171,7 +171,7 @@ def test_odd_files_end_in_text_or_an_error_of_their_own(model_dir, speech_dir, c
 def test_several_formats_go_to_a_folder(model_dir, transcriber, wav, tmp_path, capsys):
     path = wav("deep.name.wav")
     out = tmp_path / "out"
-    assert main(["--model", str(model_dir), "--out", str(out), "--format", "txt", "srt", "json", "--", path]) == 0
+    assert main(["--model", str(model_dir), "--out", str(out), "--format", "txt,srt,json", path]) == 0
     assert sorted(file.name for file in out.iterdir()) == ["deep.name.json", "deep.name.srt", "deep.name.txt"]
     assert (out / "deep.name.txt").read_text("utf-8") == transcriber.transcribe(path).text + "\n"
     words = json.loads((out / "deep.name.json").read_text("utf-8"))["words"]
@@ -185,7 +185,7 @@ def test_a_folder_of_transcripts_lacks_those_that_failed(model_dir, wav, tmp_pat
     (tmp_path / "in").mkdir()
     wav("in/a.wav")
     (tmp_path / "in" / "b.wav").write_bytes(b"nothing")
-    arguments = ["--model", str(model_dir), "--out", str(tmp_path / "out"), "--format", "vtt", "--"]
+    arguments = ["--model", str(model_dir), "--out", str(tmp_path / "out"), "--format", "vtt"]
     assert main([*arguments, str(tmp_path / "in")]) == 1
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.vtt"]
     error = capsys.readouterr().err
@@ -196,12 +196,12 @@ def test_a_folder_of_transcripts_lacks_those_that_failed(model_dir, wav, tmp_pat
 def test_one_recording_may_be_printed_in_any_format(model_dir, wav, monkeypatch, capsys):
     with open(wav(), "rb") as file:
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(file.read())))
-    assert main(["--model", str(model_dir), "--format", "ctm", "--", "-"]) == 0
+    assert main(["--model", str(model_dir), "--format", "ctm", "-"]) == 0
     assert all(line.startswith("stdin 1 ") for line in capsys.readouterr().out.splitlines())
 
 
 def test_several_recordings_in_another_format_need_a_folder(model_dir, wav, capsys):
-    assert main(["--model", str(model_dir), "--format", "srt", "--", wav("a.wav"), wav("b.wav")]) == 1
+    assert main(["--model", str(model_dir), "--format", "srt", wav("a.wav"), wav("b.wav")]) == 1
     assert "Say where files go: --out FOLDER" in capsys.readouterr().err
 
 
