@@ -159,8 +159,9 @@ class Transcriber:
         """
         if step_seconds <= 0:
             raise ValueError(f"step_seconds must be positive; got {step_seconds:g}.")
-        stream = Stream(self, step_seconds, lookahead_seconds, **how)
-        return chain((partial for chunk in chunks if (partial := stream.add(chunk))), stream.end())
+        stream, most = Stream(self, step_seconds, lookahead_seconds, **how), max(1, round(step_seconds * self.rate_hz))
+        steps = (chunk[i : i + most] for chunk in chunks for i in range(0, len(chunk), most))  # of what came at once
+        return chain((partial for step in steps if (partial := stream.add(step))), stream.end())
 
     def hear_best(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gives the best label of each frame of normalised samples [S], and its log-probability: [T], [T]."""

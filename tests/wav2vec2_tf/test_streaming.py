@@ -43,6 +43,12 @@ def test_the_end_is_what_a_file_says(transcriber, speech, chunk, tmp_path):
     assert [(word.text, word.start_seconds) for word in words] == [(w.text, w.start_seconds) for w in expected.words]
 
 
+def test_much_at_once_is_heard_step_by_step(transcriber, speech):
+    assert [partial.seconds for partial in partials(transcriber, speech, 64_000)] == [
+        *(pytest.approx(0.25 * step) for step in range(1, 17)), 4.0,
+    ]  # fmt: skip
+
+
 def test_what_is_certain_never_changes(speech):
     heard = partials(made(), speech, 500)  # the model attends to everything, and loudness is learned on the way
     texts = [partial.text for partial in heard]

@@ -145,9 +145,10 @@ class BeamDecoder:
             self._reader.read(own, log_probs[np.arange(start, start + len(own)), own], seconds_per_frame, int(start))
             for own, start in zip(paths, starts, strict=True)
         ]
+        spaced = isinstance(self._parts, WordSearch) or any(len(part.words) > 1 for part in parts)
         return replace(
-            heard,
-            text=" ".join(part.text for part in parts if part.text),
+            heard,  # in a writing without spaces, none comes in where pieces meet
+            text=" ".join(part.text for part in parts if part.text) if spaced else heard.text,
             words=tuple(word for part in parts for word in part.words),
             characters=tuple(character for part in parts for character in part.characters),
         )

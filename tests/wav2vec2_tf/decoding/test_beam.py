@@ -208,6 +208,16 @@ def test_long_recordings_are_cut_at_pauses_and_joined(tokenizer, lm, monkeypatch
     assert len(heard.characters) == 20
 
 
+def test_a_writing_without_spaces_gets_none_where_pieces_meet(monkeypatch):
+    tokenizer = Wav2Vec2CTCTokenizer({token: label for label, token in enumerate(("<pad>", "<unk>", "|", *"你好"))})
+    frames = [3, 0, 4, 0, 0, 0] * 8
+    monkeypatch.setattr(module, "pieces", lambda silent: pieces(silent, 20))
+    probs = np.full((len(frames), 7), 1e-3) + 0.99 * np.eye(7)[frames]  # <s> and </s> are appended
+    heard = BeamDecoder(tokenizer).decode(np.log(np.minimum(probs, 1)), 0.02)
+    assert heard.text == "你好" * 8
+    assert "".join(word.text for word in heard.words) == heard.text
+
+
 def test_without_a_pause_a_piece_is_as_long_as_it_may_be():
     assert pieces(np.zeros(12, bool), most=5) == [slice(0, 5), slice(5, 10), slice(10, 12)]
     assert pieces(np.zeros(0, bool)) == [slice(0, 0)]
