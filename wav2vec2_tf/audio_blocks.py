@@ -4,6 +4,7 @@ So hours of audio take the memory of half a minute. Cutting them into windows is
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -55,8 +56,9 @@ def _decoded(file: soundfile.SoundFile, name: str, span: Span) -> Iterator[np.nd
     first, promised = span.frames(file, name)
     if first:
         file.seek(first)
-    wanted, done = -1 if span.seconds is None else promised, 0
-    for samples in file.blocks(BLOCK_SECONDS * file.samplerate, frames=wanted, dtype="float32", always_2d=True):
+    left, done = promised if span.seconds is not None else sys.maxsize, 0
+    # not file.blocks(): where an MP3 ends before its header says, it yields the rest of its uninitialised buffer
+    while len(samples := file.read(min(BLOCK_SECONDS * file.samplerate, left - done), "float32", always_2d=True)):
         check_finite(samples, name)
         done += len(samples)
         yield np.ascontiguousarray(mono(samples, span.channel), np.float32)

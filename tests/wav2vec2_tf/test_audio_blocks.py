@@ -50,6 +50,13 @@ def test_a_recording_that_ends_early_says_so_at_its_end():
         list(blocks)
 
 
+def test_an_mp3_a_frame_shorter_than_its_header_says_has_no_more_than_that(speech_dir):
+    path = speech_dir / "wild" / "odd" / "mp3_named_wav.wav"
+    promised = soundfile.info(path).frames / 44_100
+    num_samples = sum(map(len, read_blocks(path)))
+    assert num_samples == len(load(path)) < round(promised * 16_000)
+
+
 def test_samples_that_are_no_numbers_are_refused():
     file = io.BytesIO()
     soundfile.write(file, np.array([0.0, np.nan]), 16_000, format="WAV", subtype="FLOAT")
