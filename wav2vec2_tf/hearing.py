@@ -48,14 +48,32 @@ class Hearing:
             windows: [S] float32 each, normalised; long enough for a frame.
         Yields:
             Position of a window, and its outputs [T, ...]; in another order than `windows`.
+        Raises:
+            MemoryError: One window alone is too much for the device.
         """
         for batch in batches([len(window) for window in windows], round(self.batch_seconds * self.sample_rate_hz)):
-            outputs = self._run([windows[position] for position in batch])
+            outputs = self._hear([windows[position] for position in batch])
             yield from zip(batch, outputs, strict=True)
 
-    def _run(self, rows: list[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
+    def one(self, window: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Hears one window at once, without ever stopping to compile: [S] -> outputs [T, ...]."""
+        return self._run([window], self.graph, len(window))[0]
+
+    def _hear(self, rows: list[np.ndarray]) -> list[tuple[np.ndarray, ...]]:
+        """Runs a batch; where the device has no room for it, in halves, and smaller ones from then on."""
+        try:
+            return self._run(rows, *self._choose(np.array([len(row) for row in rows])))
+        except tf.errors.ResourceExhaustedError as error:
+            half = len(rows) // 2
+            if not half:
+                seconds = len(rows[0]) / self.sample_rate_hz
+                message = f"The device has no room for a window of {seconds:g} s. Take shorter ones: --window_seconds."
+                raise MemoryError(message) from error
+        self.batch_seconds /= 2
+        return self._hear(rows[:half]) + self._hear(rows[half:])
+
+    def _run(self, rows: list[np.ndarray], run: Callable, size: int) -> list[tuple[np.ndarray, ...]]:
         lengths = np.array([len(row) for row in rows], np.int32)
-        run, size = self._choose(lengths)
         values = np.zeros((len(rows), size), np.float32)
         for place, row in zip(values, rows, strict=True):
             place[: len(row)] = row

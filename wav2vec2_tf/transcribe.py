@@ -44,7 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(error)
     with tqdm(unit=" s of audio", unit_scale=True, disable=None) as bar:
         results = transcriber.transcribe_all([entry.recording for entry in entries], bar.update)
-        return _print(entries, results, options.format[0]) if paths is None else _write(paths, results, options.format)
+        try:
+            if paths is None:
+                return _print(entries, results, options.format[0])
+            return _write(paths, results, options.format)
+        except MemoryError as error:
+            return _fail(error)
 
 
 def _decoder(tokenizer: Wav2Vec2CTCTokenizer, options: argparse.Namespace) -> BeamDecoder:

@@ -56,8 +56,7 @@ class Transcriber:
         self.rate_hz, convs = processor.feature.sampling_rate, model.config.convs
         self.seconds_per_frame = hop_samples(convs) / self.rate_hz
         self._intake = Intake(processor, Windows.of(window_seconds, window_seconds / 10, convs, self.rate_hz))
-        self._greedy = Greedy(processor.tokenizer)
-        self._batch_seconds, self._hearings = batch_seconds, {}
+        self._batch_seconds, self._hearings, self._made_for = batch_seconds, {}, None
 
     @classmethod
     def from_pretrained(
@@ -165,8 +164,7 @@ class Transcriber:
 
     def hear_best(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gives the best label of each frame of normalised samples [S], and its log-probability: [T], [T]."""
-        ((_, best),) = self._hearing(self._best)([values])
-        return best
+        return self._hearing(self._best).one(values)
 
     def _heard(self, sources, outputs, progress) -> Iterator[tuple[np.ndarray, ...] | End]:
         """Gives the outputs of every window in turn, and after a recording's last an `End`."""
@@ -182,6 +180,9 @@ class Transcriber:
             yield from (next(following) if isinstance(event, Window) else event for event in events)
 
     def _hearing(self, outputs):
+        if (now := (self.model.lm_head, self.processor.tokenizer.vocab)) != self._made_for:  # another language, of MMS
+            self.processor.check_model(self.model.config)
+            self._greedy, self._hearings, self._made_for = Greedy(self.processor.tokenizer), {}, now
         if outputs not in self._hearings:
             from wav2vec2_tf.hearing import Hearing
 

@@ -2,10 +2,12 @@
 
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
 from tests.tiny import KINDS, noise, perturb, tiny
 from wav2vec2_tf import hearing
@@ -68,6 +70,37 @@ def test_a_shape_that_came_often_is_compiled_and_says_the_same(clips, monkeypatc
     assert heard.compiled.experimental_get_tracing_count() == 1
     assert close(transcriber.transcribe(clips[6]), made().transcribe(clips[6]))
     assert heard.compiled.experimental_get_tracing_count() == 1  # of nearly the same length
+
+
+def test_a_device_without_room_for_a_batch_gets_halves(clips, monkeypatch):
+    transcriber, sizes = made(batch_seconds=4), []
+    expected = [transcriber.transcribe(clip).text for clip in clips]
+    (heard,) = transcriber._hearings.values()
+    graph = heard.graph
+
+    def small(values, lengths, most=2):
+        sizes.append(len(values))
+        if len(values) > most:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+        return graph(values, lengths)
+
+    monkeypatch.setattr(heard, "graph", small)
+    assert [result.text for result in transcriber.transcribe_all(clips)] == expected
+    assert max(sizes) > 2
+    assert heard.batch_seconds < 4
+    monkeypatch.setattr(heard, "graph", partial(small, most=0))
+    with pytest.raises(MemoryError, match="no room for a window of 1.7 s. Take shorter ones: --window_seconds"):
+        transcriber.transcribe(clips[1])
+
+
+def test_another_head_is_heard_at_once(clips):
+    transcriber = made()
+    before = transcriber.transcribe(clips[1])
+    transcriber.model.new_head(len(TOKENS))
+    transcriber.model.lm_head.kernel.assign(noise(*transcriber.model.lm_head.kernel.shape))
+    after = transcriber.transcribe(clips[1])
+    assert after.text != before.text
+    assert close(after, Transcriber(transcriber.model, PROCESSOR).transcribe(clips[1]))
 
 
 def test_windows_are_joined_to_one_piece_where_frames_do_not_attend_to_each_other(tmp_path):
