@@ -58,7 +58,7 @@ demo: $(VENV)/installed  ## the whole path on the corpus in the box: shards, tra
 .PHONY: test
 test: $(VENV)/installed-test  ## ruff and the suite
 	$(VENV)/bin/ruff check
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses 2 --dist loadfile --durations 25
 
 .PHONY: test-slow
 test-slow: $(VENV)/installed-test  ## the tests that take minutes

@@ -48,6 +48,7 @@ EXTRAS = {
         "pytest         >= 8,   < 10",
         "trustme        >= 1.1, < 2",
         "pytest-timeout >= 2.3, < 3",
+        "pytest-xdist   >= 3.6, < 4",
         "ruff           == 0.17.*",  # a linter's rules move with its version
     ],
     # s3:// and az:// only. Its native code wants TensorFlow 2.16: an environment of its own, as `make test-tfio` makes.

@@ -100,9 +100,11 @@ def _paced(kind, scales):
 
         def update_step(self, gradient, variable, learning_rate):
             """Moves one variable."""
+            # Two edges hold all of a move back. As many as it has operations would cost TensorFlow minutes to optimise.
             with tf.control_dependencies(moved.get(variable.device, [])):
-                self._move(gradient, variable, learning_rate)
-                moved[variable.device] = [tf.convert_to_tensor(variable)]
+                gradient, learning_rate = tf.identity(gradient), tf.identity(learning_rate)
+            self._move(gradient, variable, learning_rate)
+            moved[variable.device] = [tf.convert_to_tensor(variable)]
 
         def _move(self, gradient, variable, learning_rate):
             rate_scale, decay = scales[self._get_variable_index(variable)]
