@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from wav2vec2_tf.layers.chance import bits, fold, uniform
+from wav2vec2_tf.layers.chance import fold, uniform
 
 
 def span_mask(lengths, size: int, probability: float, span: int, min_spans: int, seed):
@@ -28,9 +28,8 @@ def span_mask(lengths, size: int, probability: float, span: int, min_spans: int,
     num_spans = tf.cast(expected + uniform([batch], fold(seed, 0)), tf.int32)
     num_spans = tf.maximum(num_spans, min_spans)
     starts = tf.range(size)[None] < lengths[:, None] - span  # [B, size] allowed
-    order = tf.where(starts, bits([batch, size], fold(seed, 1)), tf.uint32.max)  # no two are equal
-    before = order[:, None] < order[..., None]  # counted, since sorting is long to compile, on a TPU above all
-    rank = tf.math.count_nonzero(before, axis=2, dtype=tf.int32)
+    order = tf.where(starts, uniform([batch, size], fold(seed, 1)), 2.0)
+    rank = tf.argsort(tf.argsort(order, axis=1), axis=1)
     begins = tf.cast(starts & (rank < num_spans[:, None]), tf.int32)
     begun = tf.cumsum(begins, axis=1)
     ended = tf.pad(begun, [[0, 0], [span, 0]])[:, :size]  # begun `span` positions ago
