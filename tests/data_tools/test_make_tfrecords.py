@@ -124,7 +124,7 @@ def test_ctrl_c_leaves_no_half_shard_and_says_how_to_go_on(small, tmp_path, monk
     def interrupted(**fields):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("data_tools.schema.serialize", interrupted)
+    monkeypatch.setattr("data_tools.schema.serialize_pieces", interrupted)
     flags = ["--manifest", str(small.manifest), "--audio_root", str(small.root), "--out", str(tmp_path / "out")]
     assert main([*flags, "--workers", "1"]) == 130
     assert "interrupted; ask for the same again and it goes on" in capsys.readouterr().err
